@@ -1,0 +1,1 @@
+"""Verbs: decisions, as pure functions from objects to data."""

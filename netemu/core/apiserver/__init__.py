@@ -1,0 +1,1 @@
+"""What the API server decides: defaults, validation, patches, tables, documents."""

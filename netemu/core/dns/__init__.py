@@ -1,0 +1,1 @@
+"""Questions and the records that answer them."""

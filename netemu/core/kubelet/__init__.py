@@ -1,0 +1,1 @@
+"""What should run on a node, and what its state is called."""

@@ -1,0 +1,1 @@
+"""Tables, chains and rules as data."""

@@ -1,0 +1,1 @@
+"""How Pods of different nodes reach each other."""

@@ -1,0 +1,1 @@
+"""One file an overlay backend; its name is what `--overlay` takes."""

@@ -1,0 +1,1 @@
+"""One file a proxy mode; its name is what `--proxy-mode` takes."""

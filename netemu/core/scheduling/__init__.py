@@ -1,0 +1,1 @@
+"""Where a Pod goes: filters, scores and the cycle that joins them."""

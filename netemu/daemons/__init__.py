@@ -1,0 +1,1 @@
+"""The asyncio loops, named after the processes they play."""

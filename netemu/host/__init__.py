@@ -1,0 +1,1 @@
+"""Effects: namespaces, links, netfilter, processes, mounts, cgroups."""

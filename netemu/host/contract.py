@@ -1,0 +1,87 @@
+"""What the layers above may ask of the host, as contracts.
+
+`LinuxX` classes in this package keep them. There is one implementation each, on
+the real kernel; the contracts exist so that daemons can be read without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from ipaddress import IPv4Address, IPv4Network
+from typing import Protocol
+
+from netemu.model.runtime import ContainerSpec, ContainerState, SandboxSpec, SandboxState
+
+
+class ExecSession(Protocol):
+    """A process started in a running container; bytes in, bytes out."""
+
+    async def write_stdin(self, data: bytes) -> None: ...
+
+    async def close_stdin(self) -> None: ...
+
+    def output(self) -> AsyncIterator[tuple[int, bytes]]:
+        """Yield (1 for stdout or 2 for stderr, bytes) until both are closed."""
+
+    async def resize(self, *, width: int, height: int) -> None: ...
+
+    async def wait(self) -> int:
+        """Return the exit code; 128+n for a signal."""
+
+    async def kill(self) -> None: ...
+
+
+class Runtime(Protocol):
+    """The container runtime: the zygote, seen from the daemon."""
+
+    async def create_sandbox(self, spec: SandboxSpec) -> SandboxState:
+        """Start a pause process. One that exists already is returned as it is."""
+
+    async def remove_sandbox(self, sandbox_id: str) -> None:
+        """Kill everything in the sandbox and forget it. Gone already is success."""
+
+    async def start_container(self, spec: ContainerSpec) -> ContainerState:
+        """Start one container; a failure to start is a state with `error`, exit code 128."""
+
+    async def signal_container(self, container_id: str, signal: int) -> None:
+        """Signal the container's first process. Gone already is success."""
+
+    async def remove_container(self, container_id: str) -> None:
+        """Kill it if it runs; drop its root, cgroup and record. Logs stay."""
+
+    async def exec(
+        self,
+        container_id: str,
+        argv: Sequence[str],
+        *,
+        tty: bool = False,
+        stdin: bool = False,
+    ) -> ExecSession:
+        """Start a process in the container's namespaces, cgroup and confinement."""
+
+    async def exec_capture(
+        self, container_id: str, argv: Sequence[str], *, timeout_s: float
+    ) -> tuple[int, bytes]:
+        """Run to the end; return exit code and joined output. TimeoutError kills it."""
+
+    async def sandboxes(self) -> list[SandboxState]: ...
+
+    async def containers(self) -> list[ContainerState]: ...
+
+    def events(self) -> AsyncIterator[ContainerState]:
+        """Yield each container that exits, from now on."""
+
+
+class PodNetwork(Protocol):
+    """One node's CNI: gives a Pod's namespace its address and its cable."""
+
+    async def attach(
+        self, *, sandbox_id: str, pid: int, namespace: str, pod: str
+    ) -> IPv4Address:
+        """Cable the namespace of process `pid` to the node. Repeating it returns the same."""
+
+    async def detach(self, *, sandbox_id: str) -> None:
+        """Release the address and the link. Gone already is success."""
+
+    async def ready(self, pod_cidr: IPv4Network) -> None:
+        """Make the node's bridge for this range, if it is not there."""

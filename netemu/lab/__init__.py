@@ -1,0 +1,1 @@
+"""Scenarios: a cluster, steps, results."""

@@ -1,0 +1,1 @@
+"""One file a scenario step; its name is the YAML key."""

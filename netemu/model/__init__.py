@@ -1,0 +1,1 @@
+"""Nouns: the Kubernetes API types, netemu's own kinds, selectors, quantities, codec."""

@@ -1,0 +1,60 @@
+"""What a cluster is made with: names, addresses, choices. Resolved once, at `up`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import PurePosixPath
+
+CONTROL_PLANE = "control-plane"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSettings:
+    """One node: its name and its place on the underlay."""
+
+    name: str
+    address: IPv4Address
+    control_plane: bool = False
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterSettings:
+    """Everything that the parts of one cluster agree on."""
+
+    name: str
+    underlay: IPv4Network
+    """A /24: the host is .1, nodes are .11 and up, the upper half is for LoadBalancers."""
+    nodes: tuple[NodeSettings, ...]
+
+    pod_cidr: IPv4Network = IPv4Network("10.244.0.0/16")
+    service_cidr: IPv4Network = IPv4Network("10.96.0.0/16")
+    cluster_dns: IPv4Address = IPv4Address("10.96.0.10")
+    domain: str = "cluster.local"
+    overlay: str = "vxlan"
+    proxy_mode: str = "iptables"
+    iptables_flavour: str = "nft"
+    """`nft` or `legacy`: the programs `iptables-nft-restore` or `iptables-legacy-restore`."""
+    api_port: int = 6443
+    upstream_dns: tuple[str, ...] = ()
+    """Name servers of the host, reached through sockets opened in the host's namespace."""
+
+    state_dir: PurePosixPath
+    """`/var/lib/netemu/NAME`: what survives a reboot."""
+    run_dir: PurePosixPath
+    """`/run/netemu/NAME`: sockets and what is of this boot only."""
+
+    @property
+    def host_address(self) -> IPv4Address:
+        """The host's own address on the underlay."""
+        return self.underlay.network_address + 1
+
+    @property
+    def api_service_address(self) -> IPv4Address:
+        """The first Service address: `kubernetes.default`."""
+        return self.service_cidr.network_address + 1
+
+    @property
+    def control_plane(self) -> NodeSettings:
+        return next(node for node in self.nodes if node.control_plane)

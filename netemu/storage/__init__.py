@@ -1,0 +1,1 @@
+"""The versioned key-value store behind the API server."""
