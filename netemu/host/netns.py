@@ -1,0 +1,299 @@
+"""Network namespaces: acting in them, and showing them to `ip netns`.
+
+A thread that calls setns(2) lives in that namespace from then on, and what it
+opens or starts stays there: a socket opened by it can be used from any other
+thread ever after, and a program that it starts needs no nsenter. So a `Netns`
+is one worker thread. That suits the handful of nodes of a cluster; for hundreds
+of pods `visit` lends one thread that goes wherever it is sent.
+
+A published namespace is a bind mount of `/proc/PID/ns/net` on `/run/netns/NAME`,
+which is all that `ip netns` knows about namespaces.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import errno
+import os
+import socket
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import ParamSpec, Self, TypeVar
+
+from netemu.errors import HostError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+NETNS_DIR = "/run/netns"
+_MARK = "/run/netemu/run-netns-is-ours"
+"""Says what `publish` had to make, so that `tidy` can unmake it."""
+
+_CLONE_NEWNET = 0x40000000
+_MS_BIND = 1 << 12
+_MS_REC = 1 << 14
+_MS_SHARED = 1 << 20
+_MNT_DETACH = 2
+
+_libc = ctypes.CDLL(None, use_errno=True)  # Python 3.11 has neither setns nor mount.
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """How a program ended, and what it said."""
+
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+
+
+class Netns:
+    """A network namespace this process can act in, through one thread that lives in it."""
+
+    def __init__(self, *, name: str, path: str, worker: ThreadPoolExecutor) -> None:
+        self.name = name
+        self.path = path
+        self._worker = worker
+
+    @classmethod
+    def open(cls, path: str, *, name: str) -> Self:
+        """Enter the namespace at `path`: `/run/netns/NAME` or `/proc/PID/ns/net`."""
+        worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"netns-{name}")
+        try:
+            worker.submit(_enter, path).result()
+        except BaseException:
+            worker.shutdown(wait=False)
+            raise
+        return cls(name=name, path=path, worker=worker)
+
+    async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `function` inside the namespace, while the event loop goes on."""
+        return await asyncio.wrap_future(self._worker.submit(function, *args, **kwargs))
+
+    def call_sync(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._worker.submit(function, *args, **kwargs).result()
+
+    async def run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        timeout_s: float = 30,
+        env: Mapping[str, str] | None = None,
+    ) -> Completed:
+        """Run a program inside the namespace to its end.
+
+        `env` is added to this process' environment. HostError if the program
+        cannot be started or takes longer than `timeout_s`; then it is killed.
+        """
+        process = await self.call(self._spawn, argv, env)
+        # Waiting elsewhere leaves the namespace's thread free for others.
+        loop = asyncio.get_running_loop()
+        ended = loop.run_in_executor(None, self._finish, process, stdin, timeout_s)
+        try:
+            return await asyncio.shield(ended)
+        except asyncio.CancelledError:
+            process.kill()
+            with contextlib.suppress(HostError):
+                await ended
+            raise
+
+    def run_sync(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        timeout_s: float = 30,
+        env: Mapping[str, str] | None = None,
+    ) -> Completed:
+        return self._finish(self.call_sync(self._spawn, argv, env), stdin, timeout_s)
+
+    def socket(
+        self, family: int = socket.AF_INET, type: int = socket.SOCK_STREAM, proto: int = 0
+    ) -> socket.socket:
+        """Return a socket of this namespace; any thread may use it."""
+        return self.call_sync(socket.socket, family, type, proto)
+
+    def close(self) -> None:
+        """Let the thread go. The namespace lives as long as something else holds it."""
+        self._worker.shutdown(wait=True)
+
+    def _spawn(self, argv: Sequence[str], env: Mapping[str, str] | None) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(
+                argv,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=None if env is None else {**os.environ, **env},
+            )
+        except OSError as error:
+            raise _host_error(error, f"starting {argv[0]}", self.name) from error
+
+    def _finish(
+        self, process: subprocess.Popen[bytes], stdin: bytes, timeout_s: float
+    ) -> Completed:
+        with process:
+            try:
+                stdout, stderr = process.communicate(stdin, timeout_s)
+            except subprocess.TimeoutExpired as error:
+                process.kill()
+                program = str(process.args[0]) if isinstance(process.args, list) else "program"
+                answer = f"still running after {timeout_s:g} s"
+                raise HostError(f"running {program}", where=self.name, answer=answer) from error
+        return Completed(process.returncode, stdout, stderr)
+
+
+_visitor: ThreadPoolExecutor | None = None
+
+
+def visit(path: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run `function` inside the namespace at `path`, in the one thread that is lent to all.
+
+    For short work only: open a socket, write a sysctl. Must not be called from inside itself.
+    """
+    global _visitor
+    if _visitor is None:
+        _visitor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="netns-visitor")
+
+    def inside() -> T:
+        _enter(path)
+        return function(*args, **kwargs)
+
+    return _visitor.submit(inside).result()
+
+
+def netns_of(pid: int) -> str:
+    """Return the path of a process' network namespace."""
+    return f"/proc/{pid}/ns/net"
+
+
+def publish(pid: int, name: str) -> str:
+    """Show the namespace of process `pid` to `ip netns` as `name`; return its path.
+
+    Repeating it with the same namespace changes nothing; a name that shows another
+    namespace, left by a dead holder, is pointed to this one.
+    """
+    source = netns_of(pid)
+    target = f"{NETNS_DIR}/{name}"
+    _share_netns_dir()
+    if _same_file(source, target):
+        return target
+    withdraw(name)
+    with open(target, "a", encoding="ascii"):
+        pass
+    try:
+        _mount(source, target, _MS_BIND)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(target)
+        raise _host_error(error, f"publishing network namespace {name}", source) from error
+    return target
+
+
+def withdraw(name: str) -> None:
+    """Take the name away. The namespace lives as long as a process does in it."""
+    target = f"{NETNS_DIR}/{name}"
+    # More than one may lie on each other, if two daemons published at once.
+    while _libc.umount2(target.encode(), _MNT_DETACH) == 0:
+        pass
+    error = _last_error()
+    if error.errno not in (errno.EINVAL, errno.ENOENT):  # Neither mounted nor there: good.
+        raise _host_error(error, f"withdrawing network namespace {name}", target)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(target)
+
+
+def published(prefix: str) -> list[str]:
+    """Return the published names that begin with `prefix`, sorted."""
+    try:
+        return sorted(name for name in os.listdir(NETNS_DIR) if name.startswith(prefix))
+    except FileNotFoundError:
+        return []
+
+
+def tidy() -> None:
+    """Unmake `/run/netns` itself if netemu made it and nobody uses it any more."""
+    if not os.path.exists(_MARK) or published(""):
+        return
+    with open(_MARK, encoding="ascii") as file:
+        made = file.read().split()
+    if "mount" in made:
+        _libc.umount2(NETNS_DIR.encode(), _MNT_DETACH)
+    if "directory" in made:
+        with contextlib.suppress(OSError):
+            os.rmdir(NETNS_DIR)
+    os.unlink(_MARK)
+
+
+def _share_netns_dir() -> None:
+    """Make `/run/netns` a shared mount, as `ip netns` does.
+
+    Then an unmount reaches every mount namespace that has a copy, and a namespace
+    does not live on in the copy of some service.
+    """
+    made = [] if os.path.isdir(NETNS_DIR) else ["directory"]
+    os.makedirs(NETNS_DIR, mode=0o755, exist_ok=True)
+    mount = _mount_of(NETNS_DIR)
+    if mount and any(field.startswith("shared:") for field in mount[6:]):
+        return
+    if mount is None:
+        made.append("mount")
+        _mount(NETNS_DIR, NETNS_DIR, _MS_BIND | _MS_REC)
+    _mount("", NETNS_DIR, _MS_SHARED | _MS_REC)
+    if made:
+        os.makedirs(os.path.dirname(_MARK), mode=0o755, exist_ok=True)
+        with open(_MARK, "w", encoding="ascii") as file:
+            file.write(" ".join(made))
+
+
+def _mount_of(path: str) -> list[str] | None:
+    """Return what mountinfo (proc(5)) says of the mount on `path`; None if it is no mount.
+
+    `os.path.ismount` does not see that a directory is mounted on itself.
+    """
+    found = None
+    with open("/proc/thread-self/mountinfo", encoding="utf-8", errors="replace") as file:
+        for line in file:
+            fields = line.partition(" - ")[0].split()
+            if fields[4] == path:
+                found = fields  # The last one is on top.
+    return found
+
+
+def _same_file(one: str, other: str) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except FileNotFoundError:
+        return False
+
+
+def _mount(source: str, target: str, flags: int) -> None:
+    if _libc.mount(source.encode(), target.encode(), b"none", flags, None) != 0:
+        raise _last_error()
+
+
+def _enter(path: str) -> None:
+    """Move the calling thread into the namespace, for good."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            if _libc.setns(descriptor, _CLONE_NEWNET) != 0:
+                raise _last_error()
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise _host_error(error, "entering network namespace", path) from error
+
+
+def _last_error() -> OSError:
+    problem = ctypes.get_errno()
+    return OSError(problem, os.strerror(problem))
+
+
+def _host_error(error: OSError, doing: str, where: str) -> HostError:
+    return HostError(doing, where=where, answer=error.strerror or "", errno=error.errno or 0)
