@@ -1,0 +1,153 @@
+#!/bin/sh
+# netemu, on a machine that has nothing yet: makes a virtual environment inside this
+# checkout, installs what is missing, and hands over. Every verb works as
+# `./netemu.sh VERB`; three are this script's own:
+#
+#     sudo ./netemu.sh test [PYTEST ARGUMENTS]   install, then run all tests
+#     sudo ./netemu.sh link                      put `netemu` into /usr/local/bin
+#     ./netemu.sh install                        only install
+#
+# A second run finds its stamp and starts at once.
+set -eu
+
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
+verb=${1:-}
+
+say() { printf 'netemu.sh: %s\n' "$*" >&2; }
+fail() { say "$*"; exit 3; }
+is_root() { [ "$(id -u)" = 0 ]; }
+has() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || [ -x "/sbin/$1" ]; }
+
+# --- who ---------------------------------------------------------------------
+
+# The environment belongs to whoever owns the checkout, also when sudo runs us.
+owner=$(stat -c %u "$here")
+as_owner() {
+    if is_root && [ "$owner" != 0 ]; then
+        home=$(getent passwd "$owner" | cut -d: -f6)
+        setpriv --reuid="$owner" --regid="$(stat -c %g "$here")" --clear-groups \
+            env HOME="${home:-/tmp}" "$@"
+    else
+        "$@"
+    fi
+}
+
+# --- where -------------------------------------------------------------------
+
+# A folder shared with a virtual machine is seen by two systems: one environment each.
+case $(stat -f -c %T "$here") in
+    vboxsf | v9fs | 9p | virtiofs | fuseblk | fuse | nfs | vmhgfs | UNKNOWN*)
+        id=$(cut -c1-8 /etc/machine-id 2>/dev/null || uname -n)
+        venv=$here/.venv-$(uname -m)-$id ;;
+    *) venv=$here/.venv ;;
+esac
+stamp=$venv/netemu-stamp
+
+# --- system packages ---------------------------------------------------------
+
+# program:package; what the tests need beyond what a user needs comes second.
+needed='python3:python3 ip:iproute2 iptables:iptables nft:nftables unshare:util-linux
+        setpriv:util-linux'
+for_tests='kubectl:kubernetes-client dig:bind9-dnsutils conntrack:conntrack tcpdump:tcpdump
+           curl:curl ping:iputils-ping git:git'
+
+missing_packages() {
+    for pair in $1; do
+        has "${pair%%:*}" || printf '%s ' "${pair##*:}"
+    done
+    # Debian and Ubuntu split ensurepip off: `python3 -m venv` fails without it.
+    if [ ! -f "$stamp" ] && has python3 && ! python3 -c 'import ensurepip' 2>/dev/null; then
+        printf 'python3-venv '
+    fi
+}
+
+install_packages() {
+    missing=$(missing_packages "$1")
+    [ -n "$missing" ] || return 0
+    if ! has apt-get; then
+        fail "missing: $missing(Debian's package names); install them with your system's package manager, then run this again"
+    fi
+    is_root || fail "missing: $missing; run 'sudo $0 $verb' once, it installs them with apt-get"
+    say "installing with apt-get: $missing"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    # shellcheck disable=SC2086
+    apt-get install -y -qq --no-install-recommends $missing >/dev/null
+}
+
+# --- Python ------------------------------------------------------------------
+
+find_python() {
+    for candidate in python3 python3.13 python3.12 python3.11; do
+        if has "$candidate" && "$candidate" -c \
+            'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    fail "needs Python 3.11 or newer; this system's is $(python3 --version 2>&1)"
+}
+
+wanted_stamp() {
+    # What the environment was made from: the dependencies, the place, what it is for.
+    printf '%s %s %s\n' "$(cksum <"$here/pyproject.toml")" "$venv" "$1"
+}
+
+make_environment() {
+    extra=$1
+    if [ -f "$stamp" ]; then
+        case $(cat "$stamp") in
+            "$(wanted_stamp test)") return 0 ;;
+            "$(wanted_stamp "$extra")") return 0 ;;
+        esac
+    fi
+    python=$(find_python)
+    if ! "$venv/bin/python" -c 'import pip' 2>/dev/null; then
+        say "making a virtual environment in $venv"
+        rm -rf "$venv"
+        # A shared folder may refuse symbolic links: then nothing here needs one.
+        as_owner mkdir -p "$venv"
+        if ! as_owner ln -s lib "$venv/lib64" 2>/dev/null; then
+            as_owner mkdir -p "$venv/lib64"
+        fi
+        as_owner "$python" -m venv --copies "$venv" ||
+            fail "could not make the environment; on Debian or Ubuntu: apt-get install python3-venv"
+    fi
+    say "installing the Python dependencies"
+    if [ "$extra" = test ]; then target="$here[test]"; else target=$here; fi
+    as_owner "$venv/bin/python" -m pip install -q --disable-pip-version-check -e "$target" ||
+        fail "pip could not install the dependencies; see its message above"
+    wanted_stamp "$extra" | as_owner tee "$stamp" >/dev/null
+}
+
+# --- verbs -------------------------------------------------------------------
+
+case $verb in
+    test)
+        is_root || fail "the tests make namespaces: run 'sudo $0 test'"
+        shift
+        install_packages "$needed $for_tests"
+        make_environment test
+        cd "$here"
+        exec "$here/tests/in-namespaces.sh" "$venv/bin/python" -m pytest "$@"
+        ;;
+    install)
+        install_packages "$needed"
+        make_environment run
+        ;;
+    link)
+        is_root || fail "writing to /usr/local/bin needs root: run 'sudo $0 link'"
+        install_packages "$needed"
+        make_environment run
+        printf '#!/bin/sh\nexec "%s/bin/python" -m netemu "$@"\n' "$venv" >/usr/local/bin/netemu
+        chmod 755 /usr/local/bin/netemu
+        say "netemu is now /usr/local/bin/netemu; 'sudo rm /usr/local/bin/netemu' undoes it"
+        ;;
+    *)
+        if is_root; then
+            install_packages "$needed"
+        fi
+        make_environment run
+        exec "$venv/bin/python" -m netemu "$@"
+        ;;
+esac

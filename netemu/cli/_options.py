@@ -1,0 +1,58 @@
+"""Options and checks that several verbs share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from netemu.errors import MissingFacility, UserError
+from netemu.host import clusters
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DEFAULT_NAME = "netemu"
+
+
+def cluster_option(function: F) -> F:
+    """`--cluster NAME`: which one, where several run."""
+    return click.option(
+        "-c",
+        "--cluster",
+        metavar="NAME",
+        default="",
+        envvar="NETEMU_CLUSTER",
+        help="Which cluster; not needed when there is only one.",
+    )(function)
+
+
+def output_option(function: F) -> F:
+    return click.option(
+        "-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True
+    )(function)
+
+
+def need_root(verb: str) -> None:
+    """Raise MissingFacility unless we are root."""
+    if os.geteuid() != 0:
+        raise MissingFacility(
+            "root",
+            why=f"'netemu {verb}' works with network namespaces of the host",
+            remedy=f"Run 'sudo netemu {verb} …'",
+        )
+
+
+def choose_cluster(name: str) -> str:
+    """Return the cluster that is meant: the named one, or the only one there is."""
+    if name:
+        if name not in clusters.known():
+            clusters.load_settings(name)  # Says which there are.
+        return name
+    there = clusters.running() or clusters.known()
+    if len(there) == 1:
+        return there[0]
+    if not there:
+        raise UserError("no cluster is there; 'sudo netemu up' makes one")
+    raise UserError(f"several clusters are there ({', '.join(there)}); name one with --cluster")

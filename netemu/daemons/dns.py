@@ -1,0 +1,338 @@
+"""The cluster's DNS server: the program inside the `netemu/dns` Pods.
+
+It is a client of the API like any other Pod: with its ServiceAccount's token, at the
+address that KUBERNETES_SERVICE_HOST names. It watches Services, EndpointSlices and
+Namespaces, and goes on answering from what it knows when the API is away.
+
+Most questions are repeats. A response is built once and kept as wire bytes under
+the question's own bytes (all of the packet but its ID), so a repeat costs one
+dictionary look-up and no parsing, and the asker's letter case comes back as it came.
+Everything kept is dropped when the directory changes.
+
+Names outside the cluster go to the host's name servers, through sockets that were
+opened in the host's network namespace before this process entered the Pod's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from netemu.client.contract import Client
+from netemu.client.https import HttpsClient
+from netemu.client.informer import Informer, Informers
+from netemu.client.kubeconfig import in_cluster
+from netemu.core.dns import wire
+from netemu.core.dns.answers import Rcode, Reply, Type, answer
+from netemu.core.dns.directory import Directory, describe
+from netemu.model.core_v1 import Namespace, Service
+from netemu.model.discovery_v1 import EndpointSlice
+from netemu.model.keys import ObjectKey
+
+_log = logging.getLogger(__name__)
+
+SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+_BATCH = 64
+"""Datagrams taken at one wake-up, before anything else gets its turn."""
+_CACHE_ENTRIES = 20_000
+_START_PATIENCE_S = 5.0
+_UPSTREAM_SOCKETS = 4
+_UPSTREAM_TIMEOUT_S = 2.0
+_UPSTREAM_TRIES = 2
+_TCP_IDLE_S = 10.0
+
+
+def prepare() -> list[socket.socket]:
+    """Open the sockets to the upstream servers while the host's network is still ours."""
+    opened = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(_UPSTREAM_SOCKETS)]
+    for each in opened:
+        each.setblocking(False)
+    return opened
+
+
+def main(args: Sequence[str], upstream_sockets: list[socket.socket] | None = None) -> int:
+    """Serve until SIGTERM."""
+    parser = argparse.ArgumentParser(prog="netemu-dns")
+    parser.add_argument("--domain", default="cluster.local")
+    parser.add_argument("--upstream", action="append", default=[], metavar="ADDRESS")
+    parser.add_argument("--port", type=int, default=53)
+    options = parser.parse_args(args)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    upstream = Upstream(upstream_sockets or [], options.upstream)
+    server = DnsServer(Directory(options.domain), upstream)
+    with contextlib.suppress(asyncio.CancelledError, KeyboardInterrupt):
+        asyncio.run(_serve(server, options.port))
+    return 0
+
+
+async def _serve(server: DnsServer, port: int) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    client = HttpsClient(in_cluster())
+    async with asyncio.TaskGroup() as group:
+        serving = group.create_task(server.run(client, port=port))
+        await stop.wait()
+        serving.cancel()
+    await client.close()
+
+
+@dataclass(eq=False)
+class Upstream:
+    """The host's name servers, asked over sockets of the host's namespace."""
+
+    sockets: list[socket.socket]
+    servers: list[str]
+    _waiting: dict[tuple[int, int], asyncio.Future[bytes]] = field(default_factory=dict)
+    _next_id: int = 0
+
+    def listen(self) -> None:
+        loop = asyncio.get_running_loop()
+        for each in self.sockets:
+            loop.add_reader(each, self._receive, each)
+
+    def close(self) -> None:
+        loop = asyncio.get_running_loop()
+        for each in self.sockets:
+            loop.remove_reader(each)
+
+    async def ask(self, packet: bytes) -> bytes | None:
+        """Send a query on; return the answer with our asker's ID, None if nobody answers."""
+        if not self.servers or not self.sockets:
+            return None
+        for attempt in range(_UPSTREAM_TRIES):
+            server = self.servers[(self._next_id + attempt) % len(self.servers)]
+            with contextlib.suppress(TimeoutError, OSError):
+                return packet[:2] + (await self._ask_once(packet, server))[2:]
+        return None
+
+    async def _ask_once(self, packet: bytes, server: str) -> bytes:
+        self._next_id = (self._next_id + 1) % 65536
+        chosen = self.sockets[self._next_id % len(self.sockets)]
+        key = (chosen.fileno(), self._next_id)
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._waiting[key] = future
+        try:
+            chosen.sendto(struct.pack("!H", self._next_id) + packet[2:], (server, 53))
+            async with asyncio.timeout(_UPSTREAM_TIMEOUT_S):
+                return await future
+        finally:
+            del self._waiting[key]
+
+    def _receive(self, from_socket: socket.socket) -> None:
+        with contextlib.suppress(BlockingIOError, ConnectionRefusedError):
+            while True:
+                packet, (address, port) = from_socket.recvfrom(65535)
+                if len(packet) < 12 or port != 53 or address not in self.servers:
+                    continue
+                waiting = self._waiting.get((from_socket.fileno(), int.from_bytes(packet[:2])))
+                if waiting is not None and not waiting.done():
+                    waiting.set_result(packet)
+
+
+class DnsServer:
+    """Answers by UDP and TCP from a directory that follows the API."""
+
+    def __init__(self, directory: Directory, upstream: Upstream) -> None:
+        self.directory = directory
+        self._synced = asyncio.Event()
+        self._upstream = upstream
+        self._cache: dict[bytes, list[bytes]] = {}
+        self._turn = 0
+        self._tasks: asyncio.TaskGroup | None = None
+
+    async def run(self, client: Client, *, port: int) -> None:
+        """Listen at once, so that nobody is refused; answer as soon as the API was read."""
+        udp = self._bind_udp(port)
+        loop = asyncio.get_running_loop()
+        async with asyncio.TaskGroup() as group:
+            self._tasks = group
+            tcp = await asyncio.start_server(self._serve_tcp, port=port, backlog=256)
+            self._upstream.listen()
+            try:
+                group.create_task(self._follow(client, group))
+                await self._wait_for_first_sync()
+                loop.add_reader(udp, self._receive, udp)
+                await asyncio.Event().wait()
+            finally:
+                loop.remove_reader(udp)
+                udp.close()
+                tcp.close()
+                self._upstream.close()
+
+    @staticmethod
+    def _bind_udp(port: int) -> socket.socket:
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        udp.setblocking(False)
+        udp.bind(("", port))
+        return udp
+
+    async def _wait_for_first_sync(self) -> None:
+        """After the bound, failures are an answer too: askers then try elsewhere."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_START_PATIENCE_S):
+                await self._synced.wait()
+
+    # --- what is known -------------------------------------------------------
+
+    async def _follow(self, client: Client, group: asyncio.TaskGroup) -> None:
+        informers = Informers(client, task_group=group)
+        services = informers.of(Service)
+        slices = informers.of(EndpointSlice)
+        namespaces = informers.of(Namespace)
+        slices.add_index("service", _service_of_slice)
+        refresh = _Refresher(self, services, slices)
+        services.subscribe(refresh.on_service)
+        slices.subscribe(refresh.on_slice)
+        namespaces.subscribe(self._on_namespace)
+        for informer in (services, slices, namespaces):
+            await informer.synced()
+        self._synced.set()
+        self.forget_answers()
+        _log.info("ready: %d services", len(self.directory.services))
+
+    def forget_answers(self) -> None:
+        self._cache.clear()
+
+    def _on_namespace(self, old: Namespace | None, new: Namespace | None) -> None:
+        if new is not None and old is None:
+            self.directory.namespaces.add(new.metadata.name)
+            self.forget_answers()
+        elif new is None and old is not None:
+            self.directory.namespaces.discard(old.metadata.name)
+            self.forget_answers()
+
+    # --- what is asked -------------------------------------------------------
+
+    def _receive(self, udp: socket.socket) -> None:
+        cache = self._cache
+        for _ in range(_BATCH):
+            try:
+                packet, asker = udp.recvfrom(65535)
+            except BlockingIOError:
+                return
+            kept = cache.get(packet[2:])
+            if kept is None:
+                self._answer_new(packet, lambda data, to=asker: _send(udp, data, to), tcp=False)
+            else:
+                self._turn += 1
+                _send(udp, packet[:2] + kept[self._turn % len(kept)], asker)
+
+    def _answer_new(self, packet: bytes, send: Callable[[bytes], None], *, tcp: bool) -> None:
+        question = wire.parse(packet)
+        if question is None:
+            return
+        if not self._synced.is_set():
+            send(wire.refuse(question, Rcode.SERVFAIL))
+            return
+        reply = answer(question.name, question.type, self.directory)
+        if reply.forward:
+            assert self._tasks is not None
+            self._tasks.create_task(self._forward(packet, question, reply, send))
+            return
+        variants = [
+            wire.respond(question, each, domain=self.directory.domain, tcp=tcp)
+            for each in _rotations(reply)
+        ]
+        if not tcp and len(self._cache) < _CACHE_ENTRIES:
+            self._cache[packet[2:]] = [variant[2:] for variant in variants]
+        send(variants[0])
+
+    async def _forward(
+        self,
+        packet: bytes,
+        question: wire.Question,
+        reply: Reply,
+        send: Callable[[bytes], None],
+    ) -> None:
+        if not reply.answers:
+            answered = await self._upstream.ask(packet)
+            rcode = Rcode.SERVFAIL if self._upstream.servers else Rcode.REFUSED
+            send(answered or wire.refuse(question, rcode))
+            return
+        # An ExternalName that leads outside: our CNAME first, then what it leads to.
+        asked = wire.query(reply.forward, question.type)
+        answered = await self._upstream.ask(asked)
+        if answered is None:
+            send(wire.refuse(question, Rcode.SERVFAIL))
+        else:
+            send(wire.join(question, reply, answered, domain=self.directory.domain))
+
+    async def _serve_tcp(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        def send(data: bytes) -> None:
+            if not writer.is_closing():
+                writer.write(struct.pack("!H", len(data)) + data)
+
+        with contextlib.suppress(
+            asyncio.IncompleteReadError, TimeoutError, ConnectionError, asyncio.CancelledError
+        ):
+            while True:
+                async with asyncio.timeout(_TCP_IDLE_S):
+                    (length,) = struct.unpack("!H", await reader.readexactly(2))
+                    packet = await reader.readexactly(length)
+                self._answer_new(packet, send, tcp=True)
+                await writer.drain()
+        writer.close()
+
+
+def _send(udp: socket.socket, data: bytes, to: object) -> None:
+    # A full buffer or an asker that is gone loses this answer, as UDP does.
+    with contextlib.suppress(OSError):
+        udp.sendto(data, to)  # type: ignore[arg-type]
+
+
+_ROTATIONS = 8
+
+
+def _rotations(reply: Reply) -> list[Reply]:
+    """Every asker gets the addresses in another order, so that each gets its share of load."""
+    records = reply.answers
+    if len(records) < 2 or any(r.type not in (Type.A, Type.AAAA) for r in records):
+        return [reply]
+    turned = (records[n:] + records[:n] for n in range(min(len(records), _ROTATIONS)))
+    return [Reply(reply.rcode, answers, reply.additional) for answers in turned]
+
+
+def _service_of_slice(piece: EndpointSlice) -> list[str]:
+    return [f"{piece.metadata.namespace}/{piece.metadata.labels.get(SERVICE_NAME_LABEL, '')}"]
+
+
+@dataclass(eq=False)
+class _Refresher:
+    """Describes a Service anew whenever it or one of its slices changes."""
+
+    server: DnsServer
+    services: Informer[Service]
+    slices: Informer[EndpointSlice]
+
+    def on_service(self, old: Service | None, new: Service | None) -> None:
+        about = new or old
+        assert about is not None
+        self._refresh(ObjectKey(about.metadata.namespace, about.metadata.name))
+
+    def on_slice(self, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
+        # A slice that changed its label concerns two Services.
+        names = {
+            (piece.metadata.namespace, piece.metadata.labels.get(SERVICE_NAME_LABEL, ""))
+            for piece in (old, new)
+            if piece is not None
+        }
+        for namespace, name in names:
+            self._refresh(ObjectKey(namespace, name))
+
+    def _refresh(self, key: ObjectKey) -> None:
+        directory = self.server.directory
+        service = self.services.get(key)
+        if service is None:
+            directory.drop(key)
+        else:
+            directory.put(describe(service, self.slices.by_index("service", str(key))))
+        self.server.forget_answers()
