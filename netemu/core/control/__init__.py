@@ -1,0 +1,1 @@
+"""What all controllers share: the shape of one, its commands, and facts about owners and pods."""

@@ -1,0 +1,142 @@
+"""What a controller is: what it watches, under which keys, and one pure decision.
+
+    objects change → Watch.keys → work queue → reconcile(key, view) → commands
+
+`reconcile` sees the world through a `View` and returns commands. It must be
+level-triggered: it looks at what is, never at what happened, so it may be
+called at any time, any number of times. The daemon promises that a key's own
+writes are visible in the view before the key is reconciled again: that
+replaces the bookkeeping of "expectations".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar
+
+from netemu.core.control.commands import Command, Failure
+from netemu.model.keys import ObjectKey
+from netemu.model.schema import ApiObject
+from netemu.model.settings import ClusterSettings
+
+T = TypeVar("T", bound=ApiObject)
+K = TypeVar("K", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Index(Generic[T]):
+    """A way to find objects without walking all of them."""
+
+    name: str
+    kind: type[T]
+    values: Callable[[T], Iterable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """One object read live, past the cache."""
+
+    kind: type[ApiObject]
+    key: ObjectKey
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """All objects of a kind in a namespace, read live."""
+
+    kind: type[ApiObject]
+    namespace: str
+
+
+Query = Lookup | Inventory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timings:
+    """The clocks of node failure; tests wind them up."""
+
+    node_grace_s: float = 40.0
+    """How long a kubelet may be silent."""
+    node_startup_grace_s: float = 60.0
+    """The same for a Node that never reported."""
+    eviction_interval_s: float = 10.0
+    """At most one node of a zone is emptied in this time."""
+    pod_gc_quarantine_s: float = 40.0
+    """How long a Node may be missing before its Pods are taken for lost."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """What all controllers of one cluster know beforehand."""
+
+    settings: ClusterSettings
+    ca_certificate: str
+    timings: Timings = field(default_factory=Timings)
+
+
+class Reader(Protocol):
+    """The cache: what this process has seen so far. Never change what comes out of it."""
+
+    def get(self, kind: type[T], key: ObjectKey) -> T | None: ...
+
+    def all(self, kind: type[T], namespace: str | None = None) -> list[T]: ...
+
+    def by(self, index: Index[T], value: str) -> list[T]: ...
+
+
+class View(Reader, Protocol):
+    """All that one `reconcile` may know."""
+
+    @property
+    def now(self) -> datetime: ...
+
+    @property
+    def environment(self) -> Environment: ...
+
+    @property
+    def last_failure(self) -> Failure | None: ...
+
+    def elapsed_s(self, tag: str) -> float:
+        """How long, by the daemon's own clock, this key's reconciles have been asking for `tag`.
+
+        0 the first time. A tag that one reconcile does not ask for is forgotten.
+        """
+
+    def looked_up(self, kind: type[T], key: ObjectKey) -> T | None: ...
+
+    def inventory(self, kind: type[T], namespace: str) -> list[T]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Watch(Generic[T, K]):
+    """Which keys an object's change concerns."""
+
+    kind: type[T]
+    keys: Callable[[T, Reader], Iterable[K]]
+    matters: Callable[[T, T], bool] | None = None
+    """Whether an update (old, new) is worth a look; additions and deletions always are."""
+    settle: bool = False
+    """Wait a little for more of the same: many Pods become ready at once."""
+
+
+def no_queries(_key: Any, _view: Reader) -> Sequence[Query]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Controller(Generic[K]):
+    name: str
+    component: str
+    """The source of its events."""
+    watches: tuple[Watch[Any, K], ...]
+    reconcile: Callable[[K, View], Sequence[Command]]
+    indexes: tuple[Index[Any], ...] = ()
+    needs: Callable[[K, Reader], Sequence[Query]] = no_queries
+    """What must be read live before `reconcile` can decide."""
+
+
+def own_key(obj: ApiObject, _reader: Reader) -> tuple[ObjectKey]:
+    """The key of most primary objects: their own."""
+    return (ObjectKey(obj.metadata.namespace, obj.metadata.name),)
