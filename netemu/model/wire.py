@@ -83,8 +83,21 @@ def always_list() -> list[Any]:
     return always(_new_list)
 
 
-_ACRONYMS = {word: word.upper() for word in "api cidr fqdn id io ip ipc pid uri uuid".split()} | {
-    word + "s": word.upper() + "s" for word in "cidr id ip wwn".split()
+_ACRONYMS = {
+    "api": "API",
+    "cidr": "CIDR",
+    "cidrs": "CIDRs",
+    "fqdn": "FQDN",
+    "id": "ID",
+    "ids": "IDs",
+    "io": "IO",
+    "ip": "IP",
+    "ipc": "IPC",
+    "ips": "IPs",
+    "pid": "PID",
+    "uri": "URI",
+    "uuid": "UUID",
+    "wwns": "WWNs",
 }
 
 

@@ -1,0 +1,150 @@
+"""What happens to plain data before it becomes an object.
+
+Clients send more than types say: nulls, which Kubernetes takes for absent; fields that
+do not exist, which are reported and dropped; quantities and times in any form. One
+walker a type is compiled at its first use; it changes the data in place.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Union, get_args, get_origin
+
+from netemu.model.clock import canonical_micro_time, canonical_time
+from netemu.model.quantity import canonical
+from netemu.model.wire import ApiStruct, FieldsV1, MicroTime, Quantity, Time, fields_of
+
+Unknown = list[str]
+Walker = Callable[[Any, Unknown], Any]
+"""Takes a value and returns what should stand in its place; adds paths of unknown fields."""
+
+
+class WrongValueError(ValueError):
+    """A scalar whose text is wrong, and the path to it as it unwinds."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.path = ""
+
+
+def join_path(parent: str, child: str) -> str:
+    return parent + child if child.startswith("[") or not parent else f"{parent}.{child}"
+
+
+@cache
+def walker_of(kind: type[ApiStruct]) -> Walker:
+    """Return the walker of a struct."""
+    children = {field.wire_name: _walker_for(field.type) for field in fields_of(kind)}
+    known = children.keys()
+    nested = {name: walk for name, walk in children.items() if walk is not None}
+
+    def walk_struct(data: Any, unknown: Unknown) -> Any:
+        if type(data) is not dict:
+            return data
+        if None in data.values():
+            drop_nulls(data)
+        if not data.keys() <= known:
+            unknown.extend(name for name in data if name not in known)
+        for name in data.keys() & nested.keys():
+            before = len(unknown)
+            try:
+                data[name] = nested[name](data[name], unknown)
+            except WrongValueError as error:
+                error.path = join_path(name, error.path)
+                raise
+            if len(unknown) > before:
+                unknown[before:] = [join_path(name, path) for path in unknown[before:]]
+        return data
+
+    return walk_struct
+
+
+def drop_nulls(data: dict[str, Any]) -> None:
+    for name in [name for name, value in data.items() if value is None]:
+        del data[name]
+
+
+def _walker_for(hint: Any) -> Walker | None:
+    """Return the walker of a field, or None where there is nothing to do."""
+    if hint in _SCALARS:
+        return _scalar_walker(_SCALARS[hint])
+    if hint is FieldsV1 or hint is Any:
+        return None
+    origin = get_origin(hint)
+    if origin in (Union, types.UnionType):
+        walkers = (_walker_for(member) for member in get_args(hint))
+        return next((walk for walk in walkers if walk is not None), None)
+    if origin is list:
+        return _list_walker(_walker_for(get_args(hint)[0]))
+    if origin is dict:
+        return _dict_walker(_walker_for(get_args(hint)[1]))
+    if isinstance(hint, type) and issubclass(hint, ApiStruct):
+        return walker_of(hint)
+    return None
+
+
+_SCALARS: dict[Any, Callable[[Any], Any]] = {
+    Quantity: canonical,
+    Time: canonical_time,
+    MicroTime: canonical_micro_time,
+}
+
+
+def _scalar_walker(make_canonical: Callable[[Any], Any]) -> Walker:
+    takes = (str, int, float) if make_canonical is canonical else (str,)
+
+    def walk_scalar(data: Any, _unknown: Unknown) -> Any:
+        if type(data) not in takes or (data == "" and make_canonical is not canonical):
+            return data
+        try:
+            return make_canonical(data)
+        except ValueError as error:
+            raise WrongValueError(str(error)) from None
+
+    return walk_scalar
+
+
+def _list_walker(item: Walker | None) -> Walker:
+    def walk_list(data: Any, unknown: Unknown) -> Any:
+        if type(data) is not list:
+            return data
+        if None in data:
+            data = [value for value in data if value is not None]
+        if item is None:
+            return data
+        for index, value in enumerate(data):
+            before = len(unknown)
+            try:
+                data[index] = item(value, unknown)
+            except WrongValueError as error:
+                error.path = join_path(f"[{index}]", error.path)
+                raise
+            if len(unknown) > before:
+                unknown[before:] = [join_path(f"[{index}]", path) for path in unknown[before:]]
+        return data
+
+    return walk_list
+
+
+def _dict_walker(item: Walker | None) -> Walker:
+    def walk_dict(data: Any, unknown: Unknown) -> Any:
+        if type(data) is not dict:
+            return data
+        if None in data.values():
+            drop_nulls(data)
+        if item is None:
+            return data
+        for name, value in data.items():
+            before = len(unknown)
+            try:
+                data[name] = item(value, unknown)
+            except WrongValueError as error:
+                error.path = join_path(name, error.path)
+                raise
+            if len(unknown) > before:
+                unknown[before:] = [join_path(name, path) for path in unknown[before:]]
+        return data
+
+    return walk_dict
