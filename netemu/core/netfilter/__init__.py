@@ -1,1 +1,1 @@
-"""Tables, chains and rules as data."""
+"""Netfilter rules as data: rendered, parsed back, compared, walked packet by packet."""
