@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, Protocol, TypeVar
 
+from netemu.model.authentication_v1 import TokenRequest
 from netemu.model.schema import ApiObject
 
 T = TypeVar("T", bound=ApiObject)
@@ -95,5 +96,10 @@ class Client(Protocol):
 
     async def bind(self, pod: str, namespace: str, node: str) -> None:
         """POST pods/POD/binding."""
+
+    async def create_token(
+        self, namespace: str, service_account: str, request: TokenRequest
+    ) -> TokenRequest:
+        """POST serviceaccounts/NAME/token; the answer's status holds the token."""
 
     async def close(self) -> None: ...
