@@ -46,6 +46,13 @@ class Resource:
     verbs: tuple[str, ...] = VERBS
     type: type[ApiObject] = field(repr=False)
     subresources: tuple[Subresource, ...] = ()
+    fields: tuple[str, ...] = ()
+    """What field selectors may name, besides `metadata.name` and `metadata.namespace`."""
+
+    @property
+    def selectable(self) -> frozenset[str]:
+        """All that a field selector may name."""
+        return frozenset(("metadata.name", "metadata.namespace", *self.fields))
 
     @property
     def singular(self) -> str:
@@ -90,25 +97,62 @@ def _resource(kind: type[ApiObject], plural: str, *short_names: str, **more: Any
 
 _STATUS = Subresource("status", "")
 _SCALE = Subresource("scale", "Scale", _PART, "autoscaling", "v1")
+_EVENT_FIELDS = (
+    *(
+        f"involvedObject.{name}"
+        for name in (
+            "kind",
+            "namespace",
+            "name",
+            "uid",
+            "apiVersion",
+            "resourceVersion",
+            "fieldPath",
+        )
+    ),
+    "reason",
+    "reportingComponent",
+    "source",
+    "type",
+)
+_POD_FIELDS = (
+    "spec.hostNetwork",
+    "spec.nodeName",
+    "spec.restartPolicy",
+    "spec.schedulerName",
+    "spec.serviceAccountName",
+    "status.nominatedNodeName",
+    "status.phase",
+    "status.podIP",
+)
 
 RESOURCES: tuple[Resource, ...] = (
     _resource(core_v1.ConfigMap, "configmaps", "cm"),
     _resource(core_v1.Endpoints, "endpoints", "ep"),
-    _resource(core_v1.Event, "events", "ev"),
+    _resource(core_v1.Event, "events", "ev", fields=_EVENT_FIELDS),
     _resource(
         core_v1.Namespace,
         "namespaces",
         "ns",
         namespaced=False,
         verbs=tuple(verb for verb in VERBS if verb != "deletecollection"),
+        fields=("status.phase",),
         subresources=(Subresource("finalize", "", ("update",)), _STATUS),
     ),
-    _resource(core_v1.Node, "nodes", "no", namespaced=False, subresources=(_STATUS,)),
+    _resource(
+        core_v1.Node,
+        "nodes",
+        "no",
+        namespaced=False,
+        fields=("spec.unschedulable",),
+        subresources=(_STATUS,),
+    ),
     _resource(
         core_v1.Pod,
         "pods",
         "po",
         categories=("all",),
+        fields=_POD_FIELDS,
         subresources=(
             Subresource("attach", "PodAttachOptions", _STREAM),
             Subresource("binding", "Binding", ("create",)),
@@ -122,7 +166,7 @@ RESOURCES: tuple[Resource, ...] = (
             _STATUS,
         ),
     ),
-    _resource(core_v1.Secret, "secrets"),
+    _resource(core_v1.Secret, "secrets", fields=("type",)),
     _resource(
         core_v1.ServiceAccount,
         "serviceaccounts",
@@ -136,6 +180,7 @@ RESOURCES: tuple[Resource, ...] = (
         "services",
         "svc",
         categories=("all",),
+        fields=("spec.clusterIP", "spec.type"),
         subresources=(Subresource("proxy", "ServiceProxyOptions", _PROXY), _STATUS),
     ),
     _resource(
@@ -150,6 +195,7 @@ RESOURCES: tuple[Resource, ...] = (
         "replicasets",
         "rs",
         categories=("all",),
+        fields=("status.replicas",),
         subresources=(_SCALE, _STATUS),
     ),
     _resource(Lease, "leases"),
