@@ -148,6 +148,7 @@ class Netns:
         return Completed(process.returncode, stdout, stderr)
 
 
+_prepared = False
 _visitor: ThreadPoolExecutor | None = None
 
 
@@ -180,7 +181,7 @@ def publish(pid: int, name: str) -> str:
     """
     source = netns_of(pid)
     target = f"{NETNS_DIR}/{name}"
-    _share_netns_dir()
+    _prepare_netns_dir()
     if _same_file(source, target):
         return target
     withdraw(name)
@@ -218,6 +219,7 @@ def published(prefix: str) -> list[str]:
 
 def tidy() -> None:
     """Unmake `/run/netns` itself if netemu made it and nobody uses it any more."""
+    global _prepared
     if not os.path.exists(_MARK) or published(""):
         return
     with open(_MARK, encoding="ascii") as file:
@@ -228,6 +230,15 @@ def tidy() -> None:
         with contextlib.suppress(OSError):
             os.rmdir(NETNS_DIR)
     os.unlink(_MARK)
+    _prepared = False
+
+
+def _prepare_netns_dir() -> None:
+    # Once a process: reading mountinfo takes longer the more is published.
+    global _prepared
+    if not _prepared or not os.path.isdir(NETNS_DIR):
+        _share_netns_dir()
+        _prepared = True
 
 
 def _share_netns_dir() -> None:

@@ -1,0 +1,180 @@
+"""A node's pod network: the bridge `cni0`, and a cable from it to each pod.
+
+What CNI's bridge and host-local plugins do, without starting a program for each pod.
+The kernel takes half a millisecond to make a cable but sixteen to delete one, most of
+which it waits for readers of its tables, however many links go at once. So cables that
+are doomed at the same time are put in a link group and go together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from pathlib import PurePosixPath
+from typing import ParamSpec, TypeVar
+
+from netemu.core import ipam, mac, names, node_network
+from netemu.core.netstate import Address, Route, Scope, diff
+from netemu.core.node_network import POD_BRIDGE, POD_LINK
+from netemu.errors import HostBusyError, HostError
+from netemu.host import links, netns, routes, sysctl
+from netemu.host.netlink import Netlink
+from netemu.host.netns import Netns
+from netemu.host.netstate import LinuxNetState
+from netemu.host.pod_addresses import Lease, PodAddresses
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_DOOMED = 0x6E65746D
+"""Link group of cables that are about to go."""
+
+
+class LinuxPodNetwork:
+    """Keeps the contract `PodNetwork` for one node.
+
+    All work is done by one thread, in the order in which it was asked for, so a caller
+    that is cancelled half-way cannot leave a cable that comes after its removal.
+    """
+
+    def __init__(
+        self, *, netns: Netns, node: str, cluster: str, state_dir: PurePosixPath, mtu: int
+    ) -> None:
+        self._node = node
+        self._cluster = cluster
+        self._mtu = mtu
+        self._state = LinuxNetState(netns)
+        self._addresses = PodAddresses(str(state_dir / "networks" / node))
+        self._pod_range: IPv4Network | None = None
+        self._bridge_index = 0
+        self._doomed: deque[Lease] = deque()
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"pods-{node}")
+
+    async def ready(self, pod_cidr: IPv4Network) -> None:
+        await self._do(self._make_bridge, pod_cidr)
+
+    async def attach(self, *, sandbox_id: str, pid: int, namespace: str, pod: str) -> IPv4Address:
+        """Raise HostBusyError while the node has no pod range: try again."""
+        name = names.pod_netns(self._cluster, self._node, namespace, pod)
+        return await self._do(self._attach, sandbox_id, pid, name)
+
+    async def detach(self, *, sandbox_id: str) -> None:
+        lease = self._addresses.of(sandbox_id)
+        if lease is not None:
+            self._doomed.append(lease)
+            await self._do(self._remove_doomed)
+
+    async def prune(self, sandbox_ids: Collection[str]) -> None:
+        """Detach all pods but these: what was left by a daemon that died."""
+        gone = [one for one in self._addresses.all() if one.sandbox_id not in sandbox_ids]
+        if gone:
+            self._doomed.extend(gone)
+            await self._do(self._remove_doomed)
+
+    def leases(self) -> list[Lease]:
+        """Return who has which address."""
+        return self._addresses.all()
+
+    def close(self) -> None:
+        """Stop working. What is cabled stays cabled."""
+        self._worker.shutdown(wait=True)
+        self._state.close()
+
+    async def _do(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.wrap_future(self._worker.submit(work, *args, **kwargs))
+
+    def _make_bridge(self, pod_range: IPv4Network) -> None:
+        desired = node_network.plan_pod_bridge(pod_range, mtu=self._mtu)
+        observed = self._state.observe(Scope(links=frozenset({POD_BRIDGE})))
+        self._state.apply(diff(desired, observed))
+        self._bridge_index = self._state.netlink.index_of(POD_BRIDGE)
+        self._pod_range = pod_range
+
+    def _attach(self, sandbox_id: str, pid: int, name: str) -> IPv4Address:
+        if self._pod_range is None:
+            answer = "the node has no pod range yet"
+            raise HostBusyError(f"cabling {name}", where=self._node, answer=answer)
+        lease = self._addresses.take(self._pod_range, sandbox_id=sandbox_id, netns_name=name)
+        self._cable(lease, pid, self._pod_range)
+        netns.publish(pid, name)
+        return lease.address
+
+    def _cable(self, lease: Lease, pid: int, pod_range: IPv4Network) -> None:
+        path = netns.netns_of(pid)
+        with contextlib.closing(netns.visit(path, _enter_pod, lease.netns_name)) as pod:
+            if not pod.index_of(POD_LINK):
+                self._plug_in(lease, path)
+            index = pod.index_of(POD_LINK)
+            address = IPv4Interface((lease.address, pod_range.prefixlen))
+            default = Route(
+                destination=node_network.EVERYTHING,
+                via=ipam.gateway(pod_range).ip,
+                link=POD_LINK,
+            )
+            pod.send(
+                [
+                    links.set_up("lo", 1),
+                    links.set_up(POD_LINK, index),
+                    routes.add_address(Address(link=POD_LINK, address=address), index),
+                    routes.replace_route(default, index),
+                ]
+            )
+
+    def _plug_in(self, lease: Lease, path: str) -> None:
+        name = port_of(lease.sandbox_id)
+        netlink = self._state.netlink
+        with open(path, "rb") as space:
+            cable = links.cable(
+                name,
+                alias=lease.netns_name,
+                master=self._bridge_index,
+                mtu=self._mtu,
+                far_name=POD_LINK,
+                far_mac=mac.of_address(lease.address),
+                far_netns=space.fileno(),
+            )
+            # A cable of that name leads to an earlier namespace of the same sandbox.
+            if netlink.index_of(name):
+                netlink.send([links.delete(name)])
+            netlink.send([cable])
+        # A pod that calls its own Service is answered through the port it came from.
+        netlink.send([links.hairpin(name, netlink.index_of(name))])
+
+    def _remove_doomed(self) -> None:
+        """Remove all that are doomed by now; who asks later finds it done."""
+        leases = []
+        while self._doomed:
+            leases.append(self._doomed.popleft())
+        try:
+            self._unplug(leases)
+        except HostError:
+            self._doomed.extend(leases)
+            raise
+        for lease in leases:
+            self._addresses.release(lease.sandbox_id)
+
+    def _unplug(self, leases: list[Lease]) -> None:
+        for lease in leases:
+            netns.withdraw(lease.netns_name)
+        netlink = self._state.netlink
+        ports = [port for lease in leases if netlink.index_of(port := port_of(lease.sandbox_id))]
+        if len(ports) == 1:
+            netlink.send([links.delete(ports[0])])
+        elif ports:
+            grouped = [links.put_in_group(port, _DOOMED) for port in ports]
+            netlink.send([*grouped, links.delete_group(_DOOMED)])
+
+
+def port_of(sandbox_id: str) -> str:
+    """Return the name of the node's end of a pod's cable."""
+    return names.veth("veth", sandbox_id)
+
+
+def _enter_pod(name: str) -> Netlink:
+    """Prepare the namespace for its link, and return a socket that configures it."""
+    sysctl.write(node_network.POD_SYSCTLS)
+    return Netlink.here(name=name)

@@ -1,0 +1,95 @@
+"""The underlay on the real kernel: wire a cluster's nodes, find a free range, remove all again.
+
+The order matters once: settings are written into every namespace before the cables
+come, for a new link copies the namespace's `default` settings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Network
+
+from netemu.core import names, node_network
+from netemu.core.netstate import NetState, Scope, Verb, diff
+from netemu.host import links, netns, routes, sysctl
+from netemu.host.netlink import Netlink
+from netemu.host.netns import Netns
+from netemu.host.netstate import LinuxNetState
+from netemu.model.settings import ClusterSettings
+
+
+async def wire(
+    settings: ClusterSettings,
+    *,
+    switch: Netns,
+    nodes: Mapping[str, Netns],
+    host: Netns,
+) -> None:
+    """Cable the nodes and the host to the switch. What is there already stays as it is."""
+    await asyncio.to_thread(_wire, settings, switch, nodes, host)
+
+
+def _wire(
+    settings: ClusterSettings, switch: Netns, nodes: Mapping[str, Netns], host: Netns
+) -> None:
+    for node in settings.nodes:
+        plan = node_network.plan_node(settings, node)
+        nodes[node.name].call_sync(sysctl.write, sorted(plan.sysctls, key=str))
+    peers = {name: space.path for name, space in nodes.items()}
+    peers[node_network.HOST] = host.path
+    _bring_to(switch, node_network.plan_switch(settings), peers=peers)
+    for node in settings.nodes:
+        _bring_to(nodes[node.name], node_network.plan_node(settings, node))
+    _bring_to(host, node_network.plan_host(settings))
+
+
+def _bring_to(space: Netns, desired: NetState, *, peers: Mapping[str, str] | None = None) -> None:
+    """Make the namespace hold what is desired, and leave alone what else it holds."""
+    with contextlib.closing(LinuxNetState(space)) as state:
+        scope = Scope(links=frozenset(link.name for link in desired.links))
+        changes = diff(desired, state.observe(scope))
+        additions = [change for change in changes if change.verb is not Verb.DELETE]
+        state.apply(additions, peers=peers)
+
+
+def taken_networks() -> frozenset[IPv4Network]:
+    """Return what the host in this process' namespace routes or is itself a part of."""
+    with contextlib.closing(Netlink.here(name="host")) as netlink:
+        found = {
+            routes.decode_address(data, name_of=netlink.name_of).address.network
+            for data in netlink.dump(routes.list_addresses())
+        }
+        for data in netlink.dump(routes.list_routes()):
+            if (destination := routes.decode_destination(data)) is not None:
+                found.add(destination)
+    return frozenset(found)
+
+
+def free_underlay() -> IPv4Network:
+    """Return the next /24 that no other cluster and nothing else on the host uses.
+
+    Whoever asks holds a lock until the host's address on it is set, or another might
+    be given the same.
+    """
+    return node_network.choose_underlay(taken_networks())
+
+
+def remove_all(cluster: str, *, others: Iterable[str] = ()) -> None:
+    """Remove the cluster's link and namespace names from the host, whoever made them.
+
+    `others` are the clusters that stay: `lab-2` has names that begin like those of `lab`.
+    Namespaces go when their last process does.
+    """
+    with contextlib.closing(Netlink.here(name="host")) as netlink:
+        netlink.send([links.delete(names.host_link(cluster))])
+    kept = tuple(
+        names.netns_prefix(other)
+        for other in others
+        if names.netns_prefix(other).startswith(names.netns_prefix(cluster)) and other != cluster
+    )
+    for name in netns.published(names.netns_prefix(cluster)):
+        if not name.startswith(kept):
+            netns.withdraw(name)
+    netns.tidy()
