@@ -7,25 +7,31 @@ object. Out: msgspec writes JSON, and what says the kind is put in front.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import json
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
-from netemu.errors import ApiError
+from netemu.errors import ApiError, UserError
+from netemu.model.convert import MisfitError, convert
 from netemu.model.kinds import Resource, type_of
 from netemu.model.meta_v1 import ListMeta
 from netemu.model.schema import ApiStruct, Kinded
-from netemu.model.walk import WrongValueError, join_path, walker_of
-from netemu.model.wire import fields_of
+from netemu.model.walk import join_path
 
+if TYPE_CHECKING:  # YAML is slow to import, and most processes never read any.
+    from netemu.model.documents import Located
+
+S = TypeVar("S", bound=ApiStruct)
 T = TypeVar("T")
 
 JSON = "application/json"
 YAML = "application/yaml"
 PROTOBUF = "application/vnd.kubernetes.protobuf"
+_YAML_NAMES = (YAML, "application/x-yaml", "text/yaml")
 
 _encode = msgspec.json.Encoder().encode
 _parse_json = msgspec.json.Decoder().decode
@@ -92,24 +98,24 @@ class ObjectList(msgspec.Struct, Generic[T]):
 
 
 @cache
-def _list_of(kind: Any) -> Any:
-    return ObjectList[kind]
-
-
-@cache
 def _decoder(kind: Any) -> Callable[[bytes], Any]:
     return msgspec.json.Decoder(kind).decode
 
 
-def decode_stored(data: bytes, kind: type[T]) -> T:
+@cache
+def _list_decoder(kind: Any) -> Callable[[bytes], Any]:
+    return msgspec.json.Decoder(ObjectList[kind]).decode
+
+
+def decode_stored(data: bytes, kind: type[S]) -> S:
     """Return an object of a known kind from JSON that `encode` made: no questions asked."""
-    obj: T = _decoder(kind)(data)
+    obj: S = _decoder(kind)(data)
     return obj
 
 
-def decode_list(data: bytes, kind: type[T]) -> ObjectList[T]:
+def decode_list(data: bytes, kind: type[S]) -> ObjectList[S]:
     """Return the objects of a list from our own API server."""
-    decoded: ObjectList[T] = _decoder(_list_of(kind))(data)
+    decoded: ObjectList[S] = _list_decoder(kind)(data)
     return decoded
 
 
@@ -130,16 +136,22 @@ def decode(
     """
     media = content_type.partition(";")[0].strip().lower()
     if media in ("", JSON):
-        return _decode_plain(_json(data, expected), expected)
+        decoded = _decode_plain(_json(data, expected), expected)
+        decoded.duplicates = _json_duplicates(data) if strict else []
+        return decoded
+    if media in _YAML_NAMES:
+        return _decode_yaml(data, expected)
+    if media == PROTOBUF:
+        return _decode_protobuf(data, expected)
     raise unsupported(content_type)
 
 
-def from_dict(data: dict[str, Any], expected: type[T] | None = None) -> T:
+def from_dict(data: dict[str, Any], expected: type[S] | None = None) -> S:
     """Return the object in plain data; ApiError 400 if there is none.
 
     The data is used up. Unknown fields are dropped silently.
     """
-    obj: T = _decode_plain(data, expected).obj  # type: ignore[arg-type]
+    obj: S = _decode_plain(data, expected).obj
     return obj
 
 
@@ -155,43 +167,107 @@ def unsupported(content_type: str) -> ApiError:
 def _json(data: bytes, expected: type[ApiStruct] | None) -> Any:
     try:
         return _parse_json(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise unrecognized(expected, f"json parse error: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _unrecognized(expected, f"json parse error: {error}") from None
 
 
-def unrecognized(expected: type[ApiStruct] | None, reason: str) -> ApiError:
+def _json_duplicates(data: bytes) -> list[str]:
+    """Return the paths of keys that an object has twice."""
+    twice: dict[int, list[str]] = {}
+
+    def note(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice[id(found)] = [name for name in found if names.count(name) > 1]
+        return found
+
+    root = json.loads(data, object_pairs_hook=note)
+    return list(_paths_of(root, twice)) if twice else []
+
+
+def _paths_of(data: Any, marked: dict[int, list[str]]) -> Iterator[str]:
+    if isinstance(data, dict):
+        yield from marked.get(id(data), ())
+        for name, value in data.items():
+            yield from (join_path(name, path) for path in _paths_of(value, marked))
+    elif isinstance(data, list):
+        for index, value in enumerate(data):
+            yield from (join_path(f"[{index}]", path) for path in _paths_of(value, marked))
+
+
+def _decode_yaml(data: bytes, expected: type[ApiStruct] | None) -> Decoded:
+    from netemu.model import documents
+
+    try:
+        nodes = documents.compose(data)
+        plain = documents.plain(nodes[0]) if nodes else None
+    except UserError as error:
+        raise _unrecognized(expected, f"yaml parse error: {error}") from None
+    decoded = _decode_plain(plain, expected)
+    decoded.duplicates = list(documents.duplicates_in(nodes[0]))
+    return decoded
+
+
+def _decode_protobuf(data: bytes, expected: type[ApiStruct] | None) -> Decoded:
+    from netemu.model import protobuf
+
+    try:
+        api_version, kind, message = protobuf.open_envelope(data)
+        named = _resolve(api_version, kind, expected)
+        return _decode_as(protobuf.decode_message(message, named), named)
+    except protobuf.MalformedError as error:
+        raise _unrecognized(expected, f"protobuf parse error: {error}") from None
+
+
+def _unrecognized(expected: type[ApiStruct] | None, reason: str) -> ApiError:
     must_be = f" (must be of type {expected.__name__})" if expected else ""
-    return bad_request(
+    return _bad_request(
         f"the object provided is unrecognized{must_be}: couldn't get version/kind; {reason}"
     )
 
 
-def bad_request(message: str) -> ApiError:
+def _bad_request(message: str) -> ApiError:
     return ApiError(400, "BadRequest", message)
 
 
 def _decode_plain(data: Any, expected: type[ApiStruct] | None) -> Decoded:
     if not isinstance(data, dict):
-        raise unrecognized(expected, "json parse error: the body is not an object")
-    api_version, kind = data.pop("apiVersion", None) or "", data.pop("kind", None) or ""
-    return convert(data, resolve(api_version, kind, expected))
+        raise _unrecognized(expected, "json parse error: the body is not an object")
+    api_version, kind = data.get("apiVersion") or "", data.get("kind") or ""
+    named = _resolve(api_version, kind, expected)
+    if issubclass(named, Kinded):
+        data.pop("apiVersion", None)
+        data.pop("kind", None)
+    return _decode_as(data, named)
 
 
-def resolve(api_version: Any, kind: Any, expected: type[ApiStruct] | None) -> type[ApiStruct]:
+def _decode_as(data: dict[str, Any], kind: type[ApiStruct]) -> Decoded:
+    try:
+        return Decoded(*convert(data, kind))
+    except MisfitError as error:
+        version = _version(getattr(kind, "API_VERSION", "v1"))
+        name = kind.__name__
+        raise _bad_request(
+            f'{name} in version "{version}" cannot be handled as a {name}: {error}'
+        ) from None
+
+
+def _resolve(api_version: Any, kind: Any, expected: type[ApiStruct] | None) -> type[ApiStruct]:
     """Return the type that a body is of; ApiError 400 if it is none or the wrong one."""
     if expected is not None and (not kind or not issubclass(expected, Kinded)):
         return expected
     if not isinstance(api_version, str) or not isinstance(kind, str) or not kind:
-        raise unrecognized(expected, "Object 'Kind' is missing")
+        raise _unrecognized(expected, "Object 'Kind' is missing")
     named = type_of(api_version, kind)
     wanted = expected.__name__ if expected else kind
     if named is None:
-        raise bad_request(
-            f'{kind} in version "{version_of(api_version)}" cannot be handled as a {wanted}: '
+        raise _bad_request(
+            f'{kind} in version "{_version(api_version)}" cannot be handled as a {wanted}: '
             f'no kind "{kind}" is registered for version "{api_version}" in scheme "netemu"'
         )
     if expected is not None and named is not expected:
-        raise bad_request(_mismatch(named, api_version, expected))
+        raise _bad_request(_mismatch(named, api_version, expected))
     return named
 
 
@@ -203,62 +279,19 @@ def _mismatch(named: type[Kinded], api_version: str, expected: type[ApiStruct]) 
             f"the expected API version ({wanted})"
         )
     return (
-        f'{named.KIND} in version "{version_of(api_version)}" cannot be handled as a '
+        f'{named.KIND} in version "{_version(api_version)}" cannot be handled as a '
         f"{expected.__name__}: it is a {named.KIND}"
     )
 
 
-def version_of(api_version: str) -> str:
+def _version(api_version: str) -> str:
     return api_version.rpartition("/")[2]
 
 
-def convert(data: dict[str, Any], kind: type[ApiStruct]) -> Decoded:
-    """Make an object of plain data without apiVersion and kind; the data is used up."""
-    unknown: list[str] = []
-    try:
-        walker_of(kind)(data, unknown)
-        return Decoded(msgspec.convert(data, kind), unknown)
-    except WrongValueError as error:
-        raise _cannot_handle(kind, error.path, str(error)) from None
-    except msgspec.ValidationError as error:
-        path, reason = locate_type_error(data, kind) or ("", str(error))
-        raise _cannot_handle(kind, path, reason) from None
+def decode_manifest(
+    text: str | bytes, file: str = "", *, also: Iterable[type[Kinded]] = ()
+) -> list[Located]:
+    """Return the objects of a YAML manifest: see `netemu.model.manifest`."""
+    from netemu.model import manifest
 
-
-def _cannot_handle(kind: type[ApiStruct], path: str, reason: str) -> ApiError:
-    version = version_of(getattr(kind, "API_VERSION", "v1"))
-    where = f"{path}: " if path else ""
-    name = kind.__name__
-    return bad_request(
-        f'{name} in version "{version}" cannot be handled as a {name}: {where}{reason}'
-    )
-
-
-def locate_type_error(data: Any, hint: Any) -> tuple[str, str] | None:
-    """Return where plain data does not fit a type, and why: msgspec leaves indexes out."""
-    try:
-        msgspec.convert(data, hint)
-    except msgspec.ValidationError as error:
-        for name, value, inner in _parts(data, hint):
-            found = locate_type_error(value, inner)
-            if found:
-                return join_path(name, found[0]), found[1]
-        reason = str(error).partition(" - at ")[0].replace("`", "").replace(" | null", "")
-        return "", reason[:1].lower() + reason[1:]
-    return None
-
-
-def _parts(data: Any, hint: Any) -> Iterable[tuple[str, Any, Any]]:
-    members: tuple[Any, ...] = getattr(hint, "__args__", ())
-    if isinstance(hint, type) and issubclass(hint, ApiStruct) and isinstance(data, dict):
-        for info in fields_of(hint):
-            if info.wire_name in data:
-                yield info.wire_name, data[info.wire_name], info.type
-    elif isinstance(data, list) and getattr(hint, "__origin__", None) is list:
-        yield from ((f"[{index}]", value, members[0]) for index, value in enumerate(data))
-    elif isinstance(data, dict) and getattr(hint, "__origin__", None) is dict:
-        yield from ((name, value, members[1]) for name, value in data.items())
-    elif members:
-        for member in members:
-            if member is not type(None):
-                yield from _parts(data, member)
+    return manifest.decode_manifest(text, file, also=also)

@@ -7,21 +7,23 @@ from typing import Any
 import msgspec
 
 from netemu.model.cluster_v1alpha1 import ClusterSpec
+from netemu.model.wire import ApiStruct
 
 
-class ScenarioMetadata(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class ScenarioMetadata(ApiStruct):
     name: str
+    labels: dict[str, str] = {}
 
 
-class ScenarioSpec(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class ScenarioSpec(ApiStruct):
     description: str = ""
     cluster: ClusterSpec = msgspec.field(default_factory=ClusterSpec)
     steps: list[dict[str, Any]]
     """Each has one key, the step's name, and perhaps `title`."""
 
 
-class Scenario(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    api_version: str = msgspec.field(name="apiVersion")
+class Scenario(ApiStruct):
+    api_version: str
     kind: str
     metadata: ScenarioMetadata
     spec: ScenarioSpec
