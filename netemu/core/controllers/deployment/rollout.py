@@ -68,7 +68,7 @@ def roll_up(bounds: Bounds, new: ReplicaSet, old: Sequence[ReplicaSet]) -> Sizes
 
 
 def roll_down(bounds: Bounds, new: ReplicaSet, old: Sequence[ReplicaSet]) -> Sizes:
-    """Old replicas that can go: first those that serve nobody, then as many as availability allows."""
+    """Old replicas that can go: first those that serve nobody, then what availability allows."""
     total = sum(map(size_of, old)) + size_of(new)
     new_unavailable = size_of(new) - new.status.available_replicas
     budget = total - bounds.fewest_available - new_unavailable

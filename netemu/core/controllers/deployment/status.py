@@ -40,7 +40,7 @@ def set_condition(
     *,
     touch: bool = False,
 ) -> None:
-    """Put a condition into a status of ours; `touch` moves lastUpdateTime even if it says the same."""
+    """Put a condition into a status of ours; `touch` moves lastUpdateTime even if nothing else."""
     before = condition_of(status, type)
     if before and before.status == value and before.reason == reason and not touch:
         return
@@ -114,23 +114,17 @@ def _judge_progress(
     deployment: Deployment, status: DeploymentStatus, new: ReplicaSet | None, now: datetime
 ) -> None:
     before = condition_of(deployment.status, "Progressing")
-    if (
-        before
-        and before.reason == _NEW_AVAILABLE
-        and status.replicas == status.updated_replicas
-    ):
+    if before and before.reason == _NEW_AVAILABLE and status.replicas == status.updated_replicas:
         return
-    subject = f'ReplicaSet "{new.metadata.name}"' if new else (
-        f'Deployment "{deployment.metadata.name}"'
+    subject = (
+        f'ReplicaSet "{new.metadata.name}"' if new else (f'Deployment "{deployment.metadata.name}"')
     )
     if is_complete(deployment, status):
         message = f"{subject} has successfully progressed."
         set_condition(status, now, "Progressing", "True", _NEW_AVAILABLE, message)
     elif _is_progressing(deployment.status, status):
         message = f"{subject} is progressing."
-        set_condition(
-            status, now, "Progressing", "True", "ReplicaSetUpdated", message, touch=True
-        )
+        set_condition(status, now, "Progressing", "True", "ReplicaSetUpdated", message, touch=True)
     elif timed_out(deployment, now):
         message = f"{subject} has timed out progressing."
         set_condition(status, now, "Progressing", "False", _TIMED_OUT, message)

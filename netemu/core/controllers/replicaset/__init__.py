@@ -177,7 +177,9 @@ def _wake_up(replica_set: ReplicaSet, active: list[Pod], view: View) -> list[Com
 def _of_pod(pod: Pod, reader: Reader) -> Iterable[ObjectKey]:
     owner = controller_of(pod)
     if owner is not None:
-        return (ObjectKey(pod.metadata.namespace, owner.name),) if owner.kind == "ReplicaSet" else ()
+        return (
+            (ObjectKey(pod.metadata.namespace, owner.name),) if owner.kind == "ReplicaSet" else ()
+        )
     if pod.metadata.deletion_timestamp:
         return ()
     return [

@@ -1,0 +1,80 @@
+"""Node IPAM: each Node gets a /24 of the cluster's Pod addresses, once and for all.
+
+All Nodes are one key: whoever hands out blocks must see all blocks that are
+out. The next block follows the highest one in use, so that the block of a Node
+that was just deleted is not given away at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Network
+
+from netemu.core.control.commands import NORMAL, Command, Emit, Say, Update
+from netemu.core.control.contract import Controller, Reader, View, Watch
+from netemu.model.core_v1 import Node
+from netemu.model.keys import ObjectKey
+from netemu.model.schema import copy_of
+
+BLOCK_PREFIX_LENGTH = 24
+_ALL_NODES = ObjectKey("", "")
+
+
+def reconcile(_key: ObjectKey, view: View) -> Sequence[Command]:
+    settings = view.environment.settings
+    nodes = view.all(Node)
+    taken = {IPv4Network(node.spec.pod_cidr) for node in nodes if node.spec.pod_cidr}
+    commands: list[Command] = []
+    for node in sorted(nodes, key=_by_age):
+        if node.spec.pod_cidr or node.metadata.deletion_timestamp:
+            continue
+        block = next_block(settings.pod_cidr, taken, settings.service_cidr)
+        if block is None:
+            message = f"Node {node.metadata.name} status is now: CIDRNotAvailable"
+            commands.append(Emit(Say(node, NORMAL, "CIDRNotAvailable", message)))
+            continue
+        taken.add(block)
+        commands.append(Update(_with_block(node, block)))
+    return commands
+
+
+def next_block(
+    cluster: IPv4Network, taken: Iterable[IPv4Network], excluded: IPv4Network
+) -> IPv4Network | None:
+    """The next free block after the highest taken one, or the first free one; None if none is."""
+    length = max(BLOCK_PREFIX_LENGTH, cluster.prefixlen)
+    size = 1 << (32 - length)
+    count = cluster.num_addresses // size
+    first = int(cluster.network_address)
+    indexes = {(int(block.network_address) - first) // size for block in taken}
+    start = max((index for index in indexes if 0 <= index < count), default=-1) + 1
+    for index in (*range(start, count), *range(min(start, count))):
+        block = IPv4Network((first + index * size, length))
+        if index not in indexes and not block.overlaps(excluded):
+            return block
+    return None
+
+
+def _by_age(node: Node) -> tuple[str, str]:
+    return node.metadata.creation_timestamp or "", node.metadata.name
+
+
+def _with_block(node: Node, block: IPv4Network) -> Node:
+    assigned = copy_of(node)
+    assigned.spec.pod_cidr = str(block)
+    assigned.spec.pod_cidrs = [str(block)]
+    return assigned
+
+
+def _all_nodes(_node: Node, _reader: Reader) -> tuple[ObjectKey]:
+    return (_ALL_NODES,)
+
+
+CONTROLLER: Controller[ObjectKey] = Controller(
+    name="nodeipam",
+    component="cidrAllocator",
+    watches=(
+        Watch(Node, _all_nodes, matters=lambda old, new: old.spec.pod_cidr != new.spec.pod_cidr),
+    ),
+    reconcile=reconcile,
+)
