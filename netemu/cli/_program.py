@@ -102,4 +102,4 @@ def _say_group(group: BaseExceptionGroup[BaseException]) -> int:
         error = error.exceptions[0]
     assert isinstance(error, Exception)
     codes = {UserError: 2, MissingFacility: 3}
-    return _say(error, codes.get(type(error), 1))  # type: ignore[call-overload]
+    return _say(error, codes.get(type(error), 1))

@@ -11,7 +11,7 @@ from netemu.core.overlay import backends
 from netemu.core.plans import HostFacts
 from netemu.core.proxy import modes
 from netemu.errors import MissingFacility
-from netemu.host import clusters
+from netemu.host import clusters, underlay
 
 _IPTABLES_REMEDY = "Install it, on Debian or Ubuntu: apt-get install iptables"
 
@@ -22,7 +22,7 @@ def observe_host() -> HostFacts:
     Raises MissingFacility when there is no iptables at all.
     """
     return HostFacts(
-        networks_in_use=[*_routed_networks(), *_other_clusters()],
+        networks_in_use=[*underlay.taken_networks(), *_other_clusters()],
         iptables_flavour=iptables_flavour(),
         name_servers=_name_servers(),
         overlays=plugins.names(backends),
@@ -45,22 +45,6 @@ def iptables_flavour() -> str:
 def _which(program: str) -> str | None:
     path = os.environ.get("PATH", os.defpath)
     return shutil.which(program, path=f"{path}:/usr/sbin:/sbin")
-
-
-def _routed_networks() -> list[IPv4Network]:
-    """The networks that this namespace has a route to, the default route aside."""
-    networks = []
-    with open("/proc/net/route", encoding="ascii") as file:
-        for line in file.readlines()[1:]:
-            fields = line.split()
-            destination, mask = (_little_endian(fields[index]) for index in (1, 7))
-            if int(mask):
-                networks.append(IPv4Network((int(destination) & int(mask), str(mask))))
-    return networks
-
-
-def _little_endian(text: str) -> IPv4Address:
-    return IPv4Address(int.from_bytes(bytes.fromhex(text)[::-1]))
 
 
 def _other_clusters() -> list[IPv4Network]:

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import PurePosixPath
 
+from netemu.core.node_network import choose_underlay
 from netemu.errors import UserError
 from netemu.model.cluster_v1alpha1 import Cluster, ClusterNode, ClusterSpec
 from netemu.model.settings import CONTROL_PLANE, ClusterSettings, NodeSettings
 
-BENCHMARK_RANGE = IPv4Network("198.18.0.0/15")  # RFC 2544
 NAME_MAX = 20
 NODES_MAX = 100
 _FIRST_NODE = 11
@@ -88,20 +88,12 @@ def check_name(name: str, complain: Complain) -> str:
     return name
 
 
-def choose_underlay(in_use: Collection[IPv4Network]) -> IPv4Network | None:
-    """Return the next free /24 of the benchmarking range, None if all are taken."""
-    for candidate in BENCHMARK_RANGE.subnets(new_prefix=24):
-        if not any(candidate.overlaps(network) for network in in_use):
-            return candidate
-    return None
-
-
 def _underlay(spec: ClusterSpec, host: HostFacts, complain: Complain) -> IPv4Network:
     if not spec.underlay:
-        chosen = choose_underlay(host.networks_in_use)
-        if chosen is None:
-            raise complain("spec.underlay", f"no /24 of {BENCHMARK_RANGE} is free; name another")
-        return chosen
+        try:
+            return choose_underlay(frozenset(host.networks_in_use))
+        except UserError as error:
+            raise complain("spec.underlay", error.message) from error
     wanted = _network(spec.underlay, "spec.underlay", complain, longest_prefix=24)
     if wanted.prefixlen != 24:
         raise complain("spec.underlay", f"{wanted} must be a /24")

@@ -1,0 +1,54 @@
+"""Apply a manifest's object: create it, or patch what is there towards it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from netemu.client.contract import Client, PatchType
+from netemu.core.three_way import LAST_APPLIED, three_way_patch
+from netemu.errors import ApiError
+from netemu.model import kinds
+from netemu.model.codec import to_dict
+from netemu.model.documents import Located
+from netemu.model.schema import ApiObject, copy_of
+
+
+async def apply_object(
+    client: Client, located: Located, *, namespace: str
+) -> tuple[str, ApiObject]:
+    """Return what was done (`created`, `configured`, `unchanged`) and the object.
+
+    An object without a namespace goes to `namespace`.
+    """
+    wanted = _in_namespace(located.obj, namespace)
+    kind, name, where = type(wanted), wanted.metadata.name, wanted.metadata.namespace
+    manifest = to_dict(wanted)
+    text = json.dumps(manifest, separators=(",", ":"), sort_keys=True)
+    try:
+        live = await client.get(kind, name, where)
+    except ApiError as error:
+        if not error.not_found:
+            raise
+        wanted.metadata.annotations = {**wanted.metadata.annotations, LAST_APPLIED: text}
+        return "created", await client.create(wanted)
+    patch = three_way_patch(kind, _last_applied(live), manifest)
+    patch.setdefault("metadata", {}).setdefault("annotations", {})[LAST_APPLIED] = text
+    done = await client.patch(kind, name, where, patch, how=PatchType.STRATEGIC)
+    changed = done.metadata.resource_version != live.metadata.resource_version
+    return "configured" if changed else "unchanged", done
+
+
+def _in_namespace(obj: ApiObject, namespace: str) -> ApiObject:
+    wanted = copy_of(obj)
+    if kinds.by_type(type(obj)).namespaced and not wanted.metadata.namespace:
+        wanted.metadata.namespace = namespace
+    return wanted
+
+
+def _last_applied(live: ApiObject) -> dict[str, Any]:
+    try:
+        last = json.loads(live.metadata.annotations.get(LAST_APPLIED, "{}"))
+    except json.JSONDecodeError:
+        return {}
+    return last if isinstance(last, dict) else {}

@@ -1,0 +1,169 @@
+"""What a step works with: a running cluster, seen as its user sees it.
+
+Everything goes through the API, except for the packets: those are sent from inside
+the network namespace of the pod, node or host that a step names.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import re
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from netemu.client.https import HttpsClient
+from netemu.client.streams import run_in_pod
+from netemu.core import names
+from netemu.core.control.pods import is_ready
+from netemu.errors import ApiError, UserError
+from netemu.host.netns import Netns
+from netemu.lab.contract import StepFailedError
+from netemu.lab.probing import Names
+from netemu.lab.resolver import ResolvConf
+from netemu.model.apps_v1 import Deployment, ReplicaSet
+from netemu.model.core_v1 import Pod, Service
+from netemu.model.selector import from_label_selector
+from netemu.model.settings import ClusterSettings
+
+T = TypeVar("T")
+_POLL_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where packets come from."""
+
+    title: str
+    netns: str
+    """Path of a network namespace; empty for the host's."""
+    names: Names
+
+
+@dataclass(eq=False)
+class Lab:
+    """One cluster under a scenario."""
+
+    settings: ClusterSettings
+    client: HttpsClient
+    folder: Path
+    """Relative paths in the scenario start here."""
+    default_namespace: str = "default"
+    _threads: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(thread_name_prefix="lab")
+    )
+    _netns: dict[str, Netns] = field(default_factory=dict)
+
+    def close(self) -> None:
+        for each in self._netns.values():
+            each.close()
+        self._threads.shutdown()
+
+    # --- objects -------------------------------------------------------------
+
+    def split(self, reference: str) -> tuple[str, str, str]:
+        """Split `KIND/NAME` or `KIND/NAMESPACE/NAME`; UserError if it is neither."""
+        match reference.split("/"):
+            case [kind, name] if kind and name:
+                return kind, self.default_namespace, name
+            case [kind, namespace, name] if kind and namespace and name:
+                return kind, namespace, name
+        raise UserError(f'"{reference}" names no object: write pod/NAME or pod/NAMESPACE/NAME')
+
+    async def pods(self, reference: str) -> list[Pod]:
+        """Return the live Pods of a Pod's, Deployment's, ReplicaSet's or Service's reference."""
+        kind, namespace, name = self.split(reference)
+        if kind in ("pod", "pods", "po"):
+            return [await self.client.get(Pod, name, namespace)]
+        selector = await self._selector(kind, namespace, name)
+        listing = await self.client.list(Pod, namespace, labels=selector)
+        return [pod for pod in listing.items if not pod.metadata.deletion_timestamp]
+
+    async def _selector(self, kind: str, namespace: str, name: str) -> str:
+        if kind in ("service", "svc"):
+            labels = (await self.client.get(Service, name, namespace)).spec.selector
+            return ",".join(f"{key}={value}" for key, value in labels.items())
+        owners: dict[str, type[Deployment | ReplicaSet]] = {
+            "deployment": Deployment,
+            "deploy": Deployment,
+            "replicaset": ReplicaSet,
+            "rs": ReplicaSet,
+        }
+        if kind not in owners:
+            known = "pod, deployment, replicaset, service"
+            raise UserError(f'"{kind}" has no Pods of its own; there are: {known}')
+        owner = await self.client.get(owners[kind], name, namespace)
+        selector = owner.spec.selector
+        return "" if selector is None else str(from_label_selector(selector))
+
+    async def ready_pod(self, reference: str, *, within_s: float = 10.0) -> Pod:
+        """Return one Ready Pod of the reference, the first by name; waits for it."""
+
+        async def look() -> Pod | None:
+            try:
+                ready = [pod for pod in await self.pods(reference) if is_ready(pod)]
+            except ApiError as error:
+                if not error.not_found:
+                    raise
+                return None
+            return min(ready, key=lambda pod: pod.metadata.name, default=None)
+
+        return await self.until(look, within_s=within_s, what=f"a ready Pod of {reference}")
+
+    async def until(
+        self, look: Callable[[], Awaitable[T | None]], *, within_s: float, what: str
+    ) -> T:
+        """Ask until there is an answer; StepFailedError says what did not come."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + within_s
+        while (found := await look()) is None:
+            if loop.time() > deadline:
+                raise StepFailedError(f"waited {within_s:g} s for {what}")
+            await asyncio.sleep(_POLL_S)
+        return found
+
+    # --- packets -------------------------------------------------------------
+
+    async def origin(self, reference: str) -> Origin:
+        """Return where `host`, `node/NAME` or any Pod's reference sends from."""
+        known = {node.name: str(node.address) for node in self.settings.nodes}
+        known["host"] = str(self.settings.host_address)
+        if reference == "host":
+            return Origin("host", "", Names(ResolvConf(), known))
+        kind, _, name = reference.partition("/")
+        if kind == "node":
+            if name not in known or name == "host":
+                nodes = ", ".join(node.name for node in self.settings.nodes)
+                raise UserError(f'no node "{name}"; there are: {nodes}')
+            path = f"/run/netns/{names.node_netns(self.settings.name, name)}"
+            conf = ResolvConf((str(self.settings.cluster_dns),))
+            return Origin(reference, path, Names(conf, known))
+        pod = await self.ready_pod(reference)
+        meta = pod.metadata
+        if pod.spec.host_network:
+            return await self.origin(f"node/{pod.spec.node_name}")
+        netns = names.pod_netns(self.settings.name, pod.spec.node_name, meta.namespace, meta.name)
+        _, text = await run_in_pod(self.client, pod, ["cat", "/etc/resolv.conf"])
+        conf = ResolvConf.parse(text.decode(errors="replace"))
+        return Origin(f"pod/{meta.name}", f"/run/netns/{netns}", Names(conf, {}))
+
+    async def expand(self, text: str) -> str:
+        """Replace each `{pod/NAME}` and the like by the address of its first ready Pod."""
+        for reference in set(re.findall(r"\{([a-z]+/[^{}]+)\}", text)):
+            pod = await self.ready_pod(reference)
+            text = text.replace(f"{{{reference}}}", pod.status.pod_ip)
+        return text
+
+    async def send(
+        self, origin: Origin, probe: Callable[..., T], /, *args: object, **kw: object
+    ) -> T:
+        """Run a probe function inside the origin's network namespace."""
+        bound = functools.partial(probe, *args, **kw)
+        if not origin.netns:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, bound)
+        if origin.netns not in self._netns:
+            self._netns[origin.netns] = Netns.open(origin.netns, name=origin.title)
+        return await self._netns[origin.netns].call(bound)

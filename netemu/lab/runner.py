@@ -1,0 +1,66 @@
+"""Runs a scenario's steps on a cluster and tells each result as it happens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+
+from netemu.errors import ApiError, HostError
+from netemu.lab.contract import Step, StepFailedError
+from netemu.lab.lab import Lab
+from netemu.lab.scenario import LoadedScenario
+
+
+class StepResult(msgspec.Struct, kw_only=True):
+    """How one step went."""
+
+    index: int
+    step: str
+    title: str
+    passed: bool
+    seconds: float
+    detail: str = ""
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """How a whole scenario went: what `-o json` prints."""
+
+    scenario: str
+    cluster: str
+    passed: bool
+    seconds: float
+    steps: list[StepResult]
+
+
+async def run_steps(scenario: LoadedScenario, lab: Lab) -> AsyncIterator[StepResult]:
+    """Run the steps in order; the first that fails is the last."""
+    for index, step in enumerate(scenario.steps):
+        result = await _run_step(index, step, lab)
+        yield result
+        if not result.passed:
+            return
+
+
+async def _run_step(index: int, step: Step, lab: Lab) -> StepResult:
+    began = time.monotonic()
+    passed, detail = True, ""
+    try:
+        detail = await step.run(lab)
+    except (StepFailedError, ApiError, HostError) as error:
+        passed, detail = False, str(error)
+    return StepResult(
+        index=index,
+        step=type(step).__module__.rpartition(".")[2],
+        title=step.title(),
+        passed=passed,
+        seconds=round(time.monotonic() - began, 3),
+        detail=detail,
+    )
+
+
+def to_json(report: Report) -> dict[str, Any]:
+    result: dict[str, Any] = msgspec.to_builtins(report)
+    return result

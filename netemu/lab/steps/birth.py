@@ -1,0 +1,122 @@
+"""`birth`: apply something and tell, from the watch, who did what until it ran."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from netemu.client.contract import WatchEvent
+from netemu.lab.contract import Step, StepFailedError
+from netemu.lab.lab import Lab
+from netemu.lab.steps.apply import apply_file
+from netemu.model.apps_v1 import Deployment, ReplicaSet
+from netemu.model.core_v1 import Event, Pod
+from netemu.model.schema import ApiObject
+
+_WATCHED: tuple[type[ApiObject], ...] = (Deployment, ReplicaSet, Pod, Event)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Something that the watch showed."""
+
+    at: float
+    who: str
+    what: str
+
+
+class Birth(Step):
+    apply: str
+    of: str
+    """`deployment/NAME`: its birth is over when it is available."""
+    within_s: float = msgspec.field(default=20.0, name="withinSeconds")
+
+    def title(self) -> str:
+        return f"apply {self.apply} and watch {self.of} come to life"
+
+    async def run(self, lab: Lab) -> str:
+        _, namespace, name = lab.split(self.of)
+        story = _Story(name)
+        async with asyncio.TaskGroup() as group:
+            watches = []
+            for kind in _WATCHED:
+                start = (await lab.client.list(kind, namespace)).resource_version
+                watches.append(group.create_task(story.follow(lab, kind, namespace, start)))
+            began = time.monotonic()
+            await apply_file(lab, self.apply, namespace)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.within_s):
+                    await story.over.wait()
+            for watch in watches:
+                watch.cancel()
+        text = story.tell(began)
+        if not story.over.is_set():
+            raise StepFailedError(f"not available after {self.within_s:g} s\n{text}")
+        return text
+
+
+class _Story:
+    """What was seen of one Deployment and of what came of it, first times only."""
+
+    def __init__(self, name: str) -> None:
+        self.over = asyncio.Event()
+        self._name = name
+        self._moments: dict[tuple[str, str], Moment] = {}
+
+    async def follow(
+        self, lab: Lab, kind: type[ApiObject], namespace: str, resource_version: str
+    ) -> None:
+        watch = lab.client.watch(kind, namespace, resource_version=resource_version)
+        async for event in watch:
+            self._see(event)
+
+    def _see(self, event: WatchEvent[ApiObject]) -> None:
+        obj, now = event.object, time.monotonic()
+        if isinstance(obj, Event):
+            about = obj.involved_object
+            if about.name.startswith(self._name):
+                self._note(now, obj.source.component or obj.reporting_component, obj.message)
+        elif obj.metadata.name.startswith(self._name):
+            if isinstance(obj, Deployment):
+                self._see_deployment(obj, now)
+            elif isinstance(obj, ReplicaSet):
+                self._note(now, "deployment controller", f"ReplicaSet {obj.metadata.name} stored")
+            elif isinstance(obj, Pod):
+                self._see_pod(obj, now)
+
+    def _see_deployment(self, deployment: Deployment, now: float) -> None:
+        self._note(now, "kubectl", f"Deployment {deployment.metadata.name} stored")
+        if deployment.status.available_replicas == deployment.spec.replicas:
+            self._note(now, "deployment controller", "Deployment available")
+            self.over.set()
+
+    def _see_pod(self, pod: Pod, now: float) -> None:
+        name = pod.metadata.name
+        self._note(now, "replicaset controller", f"Pod {name} stored, for no node yet")
+        if pod.spec.node_name:
+            self._note(now, "scheduler", f"Pod {name} bound to {pod.spec.node_name}")
+        if pod.status.pod_ip:
+            self._note(now, "kubelet", f"Pod {name} has the address {pod.status.pod_ip}")
+        if pod.status.phase == "Running":
+            self._note(now, "kubelet", f"Pod {name} is Running")
+        if any(c.type == "Ready" and c.status == "True" for c in pod.status.conditions):
+            self._note(now, "kubelet", f"Pod {name} is Ready")
+
+    def _note(self, at: float, who: str, what: str) -> None:
+        self._moments.setdefault((who, what), Moment(at, who, what))
+
+    def tell(self, began: float) -> str:
+        """Return the moments in order, a line each."""
+        lines = [
+            f"{1000 * (moment.at - began):7.1f} ms  {moment.who:<22} {moment.what}"
+            for moment in sorted(self._moments.values(), key=lambda moment: moment.at)
+        ]
+        return "\n" + "\n".join(lines)
+
+
+STEP: Final = Birth

@@ -1,0 +1,47 @@
+"""`delete`: delete an object and wait until it is gone."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+import msgspec
+
+from netemu.errors import ApiError, UserError
+from netemu.lab.contract import Step
+from netemu.lab.lab import Lab
+from netemu.model import kinds
+
+
+class Delete(Step):
+    SHORTHAND: ClassVar[str] = "target"
+
+    target: str
+    """`service/web`, `pod/client` …"""
+    grace_period_s: int | None = msgspec.field(default=None, name="gracePeriodSeconds")
+    within_s: float = msgspec.field(default=40.0, name="withinSeconds")
+
+    def title(self) -> str:
+        return f"delete {self.target}"
+
+    async def run(self, lab: Lab) -> str:
+        plural, namespace, name = lab.split(self.target)
+        resource = kinds.by_name(plural)
+        if resource is None:
+            raise UserError(f'no kind "{plural}" is served')
+        where = namespace if resource.namespaced else ""
+        await lab.client.delete(resource.type, name, where, grace_period_s=self.grace_period_s)
+
+        async def look() -> bool | None:
+            try:
+                await lab.client.get(resource.type, name, where)
+            except ApiError as error:
+                if error.not_found:
+                    return True
+                raise
+            return None
+
+        await lab.until(look, within_s=self.within_s, what=f"{self.target} to be gone")
+        return ""
+
+
+STEP: Final = Delete

@@ -1,0 +1,43 @@
+"""`exec`: run a command in a Pod and look at what it says."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import msgspec
+
+from netemu.client.streams import run_in_pod
+from netemu.lab.contract import Step, StepFailedError
+from netemu.lab.lab import Lab
+from netemu.model.wire import ApiStruct
+
+
+class ExecExpectation(ApiStruct):
+    exit_code: int = 0
+    output: str = ""
+    """A regular expression that the joined output must contain."""
+
+
+class Exec(Step):
+    in_: str
+    """`pod/NAME`, `deployment/NAME` …: the first ready Pod."""
+    command: list[str]
+    container: str = ""
+    expect: ExecExpectation = msgspec.field(default_factory=ExecExpectation)
+
+    def title(self) -> str:
+        return f"in {self.in_}: {' '.join(self.command)}"
+
+    async def run(self, lab: Lab) -> str:
+        pod = await lab.ready_pod(self.in_)
+        code, output = await run_in_pod(lab.client, pod, self.command, container=self.container)
+        text = output.decode(errors="replace").strip()
+        if code != self.expect.exit_code:
+            raise StepFailedError(f"exit code {code}, expected {self.expect.exit_code}: {text}")
+        if not re.search(self.expect.output, text, re.MULTILINE):
+            raise StepFailedError(f'output does not match "{self.expect.output}": {text}')
+        return text
+
+
+STEP: Final = Exec
