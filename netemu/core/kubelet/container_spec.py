@@ -120,9 +120,7 @@ def _mounts(container: Container, variables: Mapping[str, str], paths: PodPaths)
     return sorted([*ours, *own], key=lambda mount: (mount.target.count("/"), mount.target))
 
 
-def _volume_mount(
-    mount: VolumeMount, variables: Mapping[str, str], paths: PodPaths
-) -> Mount:
+def _volume_mount(mount: VolumeMount, variables: Mapping[str, str], paths: PodPaths) -> Mount:
     source = paths.volumes.get(mount.name)
     if source is None:
         raise ContainerConfigError(f'cannot find volume "{mount.name}" to mount into container')

@@ -142,25 +142,27 @@ def _value_from(
     if (wanted := source.config_map_key_ref) is not None:
         config_map = sources.config_map(wanted.name)
         if config_map is None:
-            return _missing(f'configmap "{wanted.name}" not found', optional=wanted.optional)
+            return _without(f'configmap "{wanted.name}" not found', optional=wanted.optional)
         if wanted.key in config_map.data:
             return config_map.data[wanted.key]
         text = f"couldn't find key {wanted.key} in ConfigMap {namespace}/{wanted.name}"
-        return _missing(text, optional=wanted.optional)
+        return _without(text, optional=wanted.optional)
     if (ref := source.secret_key_ref) is not None:
         secret = sources.secret(ref.name)
         if secret is None:
-            return _missing(f'secret "{ref.name}" not found', optional=ref.optional)
+            return _without(f'secret "{ref.name}" not found', optional=ref.optional)
         if ref.key in secret.data:
             return _text(secret.data[ref.key])
         text = f"couldn't find key {ref.key} in Secret {namespace}/{ref.name}"
-        return _missing(text, optional=ref.optional)
+        return _without(text, optional=ref.optional)
     return ""
 
 
-def _missing(message: str, *, optional: bool | None) -> None:
+def _without(message: str, *, optional: bool | None) -> str | None:
+    """Return the value of what is not there."""
     if not optional:
         raise ContainerConfigError(message)
+    return None
 
 
 def _text(value: str) -> str:

@@ -14,6 +14,7 @@ from ipaddress import IPv4Address
 from netemu.errors import NetemuError
 from netemu.model import quantity
 from netemu.model.core_v1 import Container, Pod, ResourceFieldSelector
+from netemu.model.schema import Quantity
 
 
 class ContainerConfigError(NetemuError):
@@ -26,7 +27,7 @@ class PodFacts:
 
     pod_ip: IPv4Address
     host_ip: IPv4Address
-    allocatable: Mapping[str, str] = field(default_factory=dict)
+    allocatable: Mapping[str, Quantity] = field(default_factory=dict)
     """The node's, as quantities: what a missing limit comes to."""
 
 
@@ -92,11 +93,11 @@ def resource_field(
     if side not in ("limits", "requests") or not resource:
         raise ContainerConfigError(f"unsupported container resource : {selector.resource}")
     given = container.resources.limits if side == "limits" else container.resources.requests
-    amount = given.get(resource, "")
+    amount = given.get(resource, Quantity(""))
     if not amount and side == "limits":
-        amount = facts.allocatable.get(resource, "")
+        amount = facts.allocatable.get(resource, Quantity(""))
     if not amount:
         return "0"
-    divisor = selector.divisor if selector.divisor not in ("", "0") else "1"
+    divisor = selector.divisor if selector.divisor not in ("", "0") else Quantity("1")
     # Thousandths on both sides keep `100m / 1m` exact; plain integers rounded up.
     return str(-(-quantity.milli(amount) // quantity.milli(divisor)))

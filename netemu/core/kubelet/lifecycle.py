@@ -84,9 +84,7 @@ class Forget:
     """Delete the Pod from the API: nothing of it is left here."""
 
 
-Action = (
-    MakeSandbox | DropSandbox | Start | BeginStop | RunHook | Send | Fail | TearDown | Forget
-)
+Action = MakeSandbox | DropSandbox | Start | BeginStop | RunHook | Send | Fail | TearDown | Forget
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +183,7 @@ def _keep_running(pod: Pod, memory: PodMemory, now: float, draft: _Draft) -> Non
         else:
             draft.wake(memory.retry_at)
         return
-    _carry_on_stops(pod, memory, now, draft)
+    _carry_on_stops(memory, now, draft)
     _stop_unhealthy(pod, memory, draft)
     if _initialise(pod, memory, now, draft):
         _run_apps(pod, memory, now, draft)
@@ -260,9 +258,7 @@ def _stop_unhealthy(pod: Pod, memory: PodMemory, draft: _Draft) -> None:
         if run.unhealthy == "postStart":
             message = "FailedPostStartHook"
         else:
-            message = (
-                f"Container {container.name} failed {run.unhealthy} probe, will be restarted"
-            )
+            message = f"Container {container.name} failed {run.unhealthy} probe, will be restarted"
         draft.do(BeginStop(container.name, _probe_grace(pod, container, run), message))
 
 
@@ -285,13 +281,10 @@ def new_stop(container: Container, *, now: float, grace_s: float) -> Stop:
     """Return the beginning of a stop: the hook first, if there is one."""
     hooks = container.lifecycle
     has_hook = hooks is not None and hooks.pre_stop is not None
-    return Stop(
-        requested_at=now, grace_s=grace_s, pre_stop=Hook.DUE if has_hook else Hook.NONE
-    )
+    return Stop(requested_at=now, grace_s=grace_s, pre_stop=Hook.DUE if has_hook else Hook.NONE)
 
 
-def _carry_on_stops(pod: Pod, memory: PodMemory, now: float, draft: _Draft) -> None:
-    del pod
+def _carry_on_stops(memory: PodMemory, now: float, draft: _Draft) -> None:
     for known, run in memory.runs():
         if run.running and run.stop is not None:
             _carry_on(known.name, run.stop, now, draft)
@@ -321,9 +314,9 @@ def _terminate(pod: Pod, memory: PodMemory, now: float, draft: _Draft) -> None:
 
 def _give_up(pod: Pod, memory: PodMemory, now: float, draft: _Draft) -> None:
     """Stop what is left of a Pod that has ended; its API object stays."""
-    if _all_stopped(pod, memory, now, draft, lambda _now: pod_grace(pod)):
-        if not memory.torn_down:
-            draft.do(TearDown())
+    stopped = _all_stopped(pod, memory, now, draft, lambda _now: pod_grace(pod))
+    if stopped and not memory.torn_down:
+        draft.do(TearDown())
 
 
 def _terminating_grace(memory: PodMemory) -> Callable[[float], float]:
@@ -345,7 +338,7 @@ def _all_stopped(
             if run is not None and run.stop is None:
                 text = f"Stopping container {container.name}"
                 draft.do(BeginStop(container.name, grace(now), text))
-        _carry_on_stops(pod, memory, now, draft)
+        _carry_on_stops(memory, now, draft)
         return False
     return True
 

@@ -67,6 +67,7 @@ class Run:
     """`liveness` or `startup`: the probe on whose account it must be restarted."""
     post_start: Hook = Hook.NONE
     stop: Stop | None = None
+    back_off_told: bool = False
 
     @property
     def up(self) -> bool:

@@ -165,9 +165,7 @@ def _conditions(
         "Ready": ready,
     }
     others = [condition for condition in known.values() if condition.type not in wanted]
-    mine = [
-        _condition(kind, verdict, known.get(kind), now) for kind, verdict in wanted.items()
-    ]
+    mine = [_condition(kind, verdict, known.get(kind), now) for kind, verdict in wanted.items()]
     return [*others, *mine]
 
 
@@ -194,7 +192,5 @@ def lease(node: str, *, uid: str, now: MicroTime) -> Lease:
             namespace=LEASE_NAMESPACE,
             owner_references=[OwnerReference(api_version="v1", kind="Node", name=node, uid=uid)],
         ),
-        spec=LeaseSpec(
-            holder_identity=node, lease_duration_seconds=_LEASE_SECONDS, renew_time=now
-        ),
+        spec=LeaseSpec(holder_identity=node, lease_duration_seconds=_LEASE_SECONDS, renew_time=now),
     )

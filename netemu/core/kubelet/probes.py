@@ -48,7 +48,6 @@ class ProbeState:
     kind: ProbeKind
     started_at: float
     """When the container started."""
-    initial_delay_s: float
     period_s: float
     timeout_s: float
     success_threshold: int
@@ -59,9 +58,8 @@ class ProbeState:
     verdict: bool | None = None
     """None until the first threshold is reached."""
     tried: int = 0
-
-    def first_at(self) -> float:
-        return self.started_at + self.initial_delay_s
+    """Failures of the start, which do not count."""
+    next_at: float = 0.0
 
     def settling(self, result: ProbeResult, now: float) -> bool:
         """Whether this failure is one of the start, to be tried again and not counted."""
@@ -95,7 +93,7 @@ def state_of(kind: ProbeKind, probe: Probe, *, started_at: float) -> ProbeState:
     return ProbeState(
         kind=kind,
         started_at=started_at,
-        initial_delay_s=probe.initial_delay_seconds,
+        next_at=started_at + probe.initial_delay_seconds,
         period_s=probe.period_seconds or 10,
         timeout_s=probe.timeout_seconds or 1,
         success_threshold=probe.success_threshold or 1,

@@ -52,9 +52,7 @@ def parse(text: str) -> ResolvConf:
             search = [domain.rstrip(".") or "." for domain in values]
         elif keyword == "options":
             options = values
-    return ResolvConf(
-        nameservers=tuple(nameservers), search=tuple(search), options=tuple(options)
-    )
+    return ResolvConf(nameservers=tuple(nameservers), search=tuple(search), options=tuple(options))
 
 
 def make(
@@ -85,14 +83,10 @@ def _policy(pod: Pod) -> str:
     return "ClusterFirst" if policy == "ClusterFirstWithHostNet" else policy
 
 
-def _cluster(
-    pod: Pod, servers: tuple[str, ...], domain: str, node: ResolvConf
-) -> ResolvConf:
+def _cluster(pod: Pod, servers: tuple[str, ...], domain: str, node: ResolvConf) -> ResolvConf:
     own = (f"{pod.metadata.namespace}.svc.{domain}", f"svc.{domain}", domain)
     # The node's options are dropped on purpose: only ndots:5 makes the list work.
-    return ResolvConf(
-        nameservers=servers, search=_once((*own, *node.search)), options=("ndots:5",)
-    )
+    return ResolvConf(nameservers=servers, search=_once((*own, *node.search)), options=("ndots:5",))
 
 
 def _missing_cluster_dns(pod: Pod) -> Warned:

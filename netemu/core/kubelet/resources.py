@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from netemu.model import quantity
 from netemu.model.core_v1 import Container, Pod
 from netemu.model.runtime import Resources
+from netemu.model.schema import Quantity
 
 GUARANTEED = "Guaranteed"
 BURSTABLE = "Burstable"
@@ -16,6 +17,7 @@ _SHARES_MIN = 2
 _SHARES_MAX = 262_144
 _QUOTA_MIN_US = 1000
 _CRITICAL_PRIORITY = 2_000_000_000
+_NONE = Quantity("")
 _COMPUTE = ("cpu", "memory")
 
 
@@ -30,7 +32,7 @@ def qos_class(pod: Pod) -> str:
     for container in all_containers(pod):
         limits, requests = container.resources.limits, container.resources.requests
         for resource in _COMPUTE:
-            limit, request = limits.get(resource, ""), requests.get(resource, "")
+            limit, request = limits.get(resource, _NONE), requests.get(resource, _NONE)
             anything = anything or bool(limit) or bool(request)
             same = limit and (not request or quantity.milli(limit) == quantity.milli(request))
             guaranteed = guaranteed and bool(same)
@@ -69,6 +71,6 @@ def oom_score_adj(pod: Pod, container: Container, *, memory_capacity: int) -> in
         return -997
     if qos == BEST_EFFORT:
         return 1000
-    request = container.resources.requests.get("memory", "")
+    request = container.resources.requests.get("memory", _NONE)
     asked = quantity.value(request) if request else 0
     return min(max(1000 - 1000 * asked // max(memory_capacity, 1), 3), 999)

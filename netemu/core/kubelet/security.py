@@ -80,9 +80,10 @@ class Security:
 def decide(pod: Pod, container: Container, *, image_runs_as_root: bool) -> Security:
     """Return the container's identity and powers; raises ContainerConfigError."""
     own, shared = container.security_context, pod.spec.security_context
-    user = _first(own and own.run_as_user, shared and shared.run_as_user)
-    group = _first(own and own.run_as_group, shared and shared.run_as_group)
-    non_root = _first(own and own.run_as_non_root, shared and shared.run_as_non_root)
+    contexts = [context for context in (own, shared) if context is not None]
+    user = _first(*(context.run_as_user for context in contexts))
+    group = _first(*(context.run_as_group for context in contexts))
+    non_root = _first(*(context.run_as_non_root for context in contexts))
     if non_root and user is None:
         if image_runs_as_root:
             raise ContainerConfigError("container has runAsNonRoot and image will run as root")

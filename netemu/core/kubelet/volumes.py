@@ -85,20 +85,33 @@ def plan(pod: Pod, *, sources: Sources, facts: PodFacts) -> list[VolumePlan]:
     return [_plan_one(pod, volume, sources, facts) for volume in pod.spec.volumes]
 
 
-def needs(pod: Pod) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the names of the ConfigMaps and Secrets that the Pod's volumes read."""
+def names_used(pod: Pod) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the names of all ConfigMaps and Secrets that a Pod refers to."""
     config_maps: set[str] = set()
     secrets: set[str] = set()
+    for container in (*pod.spec.init_containers, *pod.spec.containers):
+        for source in container.env_from:
+            if source.config_map_ref is not None:
+                config_maps.add(source.config_map_ref.name)
+            if source.secret_ref is not None:
+                secrets.add(source.secret_ref.name)
+        for variable in container.env:
+            if (origin := variable.value_from) is None:
+                continue
+            if origin.config_map_key_ref is not None:
+                config_maps.add(origin.config_map_key_ref.name)
+            if origin.secret_key_ref is not None:
+                secrets.add(origin.secret_key_ref.name)
     for volume in pod.spec.volumes:
         if volume.config_map is not None:
             config_maps.add(volume.config_map.name)
         if volume.secret is not None:
             secrets.add(volume.secret.secret_name)
-        for source in volume.projected.sources if volume.projected else ():
-            if source.config_map is not None:
-                config_maps.add(source.config_map.name)
-            if source.secret is not None:
-                secrets.add(source.secret.name)
+        for projection in volume.projected.sources if volume.projected else ():
+            if projection.config_map is not None:
+                config_maps.add(projection.config_map.name)
+            if projection.secret is not None:
+                secrets.add(projection.secret.name)
     return frozenset(config_maps), frozenset(secrets)
 
 
@@ -158,9 +171,7 @@ def _files(pod: Pod, volume: Volume, sources: Sources, facts: PodFacts) -> Volum
         plugin, memory = "kubernetes.io~secret", True
         mode = _mode(secret.default_mode)
         held = sources.secret(secret.secret_name)
-        files = _from_secret(
-            secret.secret_name, held, secret.items, mode, optional=secret.optional
-        )
+        files = _from_secret(secret.secret_name, held, secret.items, mode, optional=secret.optional)
     elif (downward := volume.downward_api) is not None:
         plugin, memory = "kubernetes.io~downward-api", False
         files = _from_downward(pod, downward.items, _mode(downward.default_mode), facts)

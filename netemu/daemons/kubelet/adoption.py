@@ -1,0 +1,90 @@
+"""What is found when a kubelet starts: the runtime's records and the Pod's own status.
+
+Together they are what an earlier kubelet knew; only back-off delays are forgotten, as
+they are by Kubernetes' own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+
+from netemu.core.kubelet.memory import PodMemory, Run, SandboxPhase, run_of
+from netemu.model.clock import parse_time
+from netemu.model.core_v1 import ContainerStatus, Pod
+from netemu.model.runtime import ContainerState, SandboxState
+
+_TERMINAL = ("Succeeded", "Failed")
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The runtime's records of one node."""
+
+    sandboxes: dict[str, SandboxState] = field(default_factory=dict)
+    containers: dict[str, list[ContainerState]] = field(default_factory=dict)
+    """By sandbox, oldest run first."""
+
+    @classmethod
+    def of(cls, sandboxes: Iterable[SandboxState], containers: Iterable[ContainerState]) -> World:
+        world = cls({sandbox.id: sandbox for sandbox in sandboxes})
+        for state in sorted(containers, key=lambda state: state.restart_count):
+            if state.sandbox in world.sandboxes:
+                world.containers.setdefault(state.sandbox, []).append(state)
+        return world
+
+
+def remember(pod: Pod, world: World, *, now: float) -> PodMemory:
+    """Return what is known of a Pod that a kubelet sees for the first time."""
+    status = pod.status
+    first_seen = parse_time(status.start_time).timestamp() if status.start_time else now
+    memory = PodMemory(first_seen=first_seen, frozen=status.phase in _TERMINAL)
+    sandbox = world.sandboxes.get(pod.metadata.uid)
+    if sandbox is not None and sandbox.alive and (status.pod_ip or pod.spec.host_network):
+        memory.sandbox = SandboxPhase.READY
+        memory.generation = 1
+        memory.pod_ip = IPv4Address(status.pod_ip) if status.pod_ip else None
+    elif sandbox is not None and not sandbox.alive:
+        memory.sandbox = SandboxPhase.LOST
+    _remember_runs(pod, memory, world)
+    return memory
+
+
+def _remember_runs(pod: Pod, memory: PodMemory, world: World) -> None:
+    statuses = (*pod.status.init_container_statuses, *pod.status.container_statuses)
+    said = {status.name: status for status in statuses}
+    names = [c.name for c in (*pod.spec.init_containers, *pod.spec.containers)]
+    found = world.containers.get(pod.metadata.uid, ())
+    for name in names:
+        known = memory.of(name)
+        runs = [state for state in found if state.name == name]
+        status = said.get(name)
+        for state in runs:
+            image, image_id = (status.image, status.image_id) if status else ("", "")
+            run = run_of(state, image=image, image_id=image_id)
+            run.generation = memory.generation
+            known.last, known.run = known.run, run
+        if not runs and status is not None and status.container_id:
+            known.run = _lost(status, memory.first_seen)
+
+
+def _lost(status: ContainerStatus, started_at: float) -> Run:
+    """Return a run of which only the API remembers."""
+    done = status.state.terminated or status.last_state.terminated
+    run = Run(
+        id=status.container_id.rpartition("/")[2],
+        attempt=status.restart_count,
+        started_at=started_at,
+        running=False,
+        finished_at=started_at,
+        exit_code=137,
+        reason="ContainerStatusUnknown",
+        message="The container could not be located when the pod was terminated",
+        image=status.image,
+        image_id=status.image_id,
+        generation=-1,
+    )
+    if done is not None and status.state.running is None:
+        run.exit_code, run.reason, run.message = done.exit_code, done.reason, done.message
+    return run

@@ -1,0 +1,307 @@
+"""The kubelet: makes what the API server says of one node come true on the host.
+
+It watches the Pods bound to its node, gives each a worker, and tells the workers what
+the runtime and the API server say. After a restart it adopts what runs: the same UIDs,
+restart counts and addresses; sandboxes that belong to no Pod any more are removed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+
+from netemu.client.contract import Client
+from netemu.client.events import EventRecorder
+from netemu.client.informer import Informer, Informers
+from netemu.core.kubelet.admission import admit
+from netemu.core.kubelet.cri_log import LogFilter
+from netemu.core.kubelet.memory import Run
+from netemu.core.kubelet.node import MAX_PODS
+from netemu.core.kubelet.volumes import names_used
+from netemu.daemons.kubelet import adoption, host_facts, logs
+from netemu.daemons.kubelet.context import NodeContext
+from netemu.daemons.kubelet.handlers import Handlers
+from netemu.daemons.kubelet.node_agent import NodeAgent
+from netemu.daemons.kubelet.pod_worker import PodWorker
+from netemu.daemons.kubelet.sources import ObjectSources
+from netemu.daemons.kubelet.status_writer import StatusWriter
+from netemu.errors import ApiError, HostError
+from netemu.host.contract import ExecSession, PodNetwork, Runtime
+from netemu.host.netns import Netns
+from netemu.model.core_v1 import Node, Pod
+from netemu.model.keys import ObjectKey
+from netemu.model.runtime import SandboxKind
+from netemu.model.settings import ClusterSettings, NodeSettings
+
+log = logging.getLogger(__name__)
+
+_LOOK_EVERY_S = 10.0
+_RECONNECT_S = 0.2
+_TERMINAL = ("Succeeded", "Failed")
+
+
+class Kubelet:
+    """One node's kubelet."""
+
+    def __init__(
+        self,
+        *,
+        client: Client,
+        settings: ClusterSettings,
+        node: NodeSettings,
+        runtime: Runtime,
+        network: PodNetwork,
+        netns: Netns,
+        clock: Callable[[], datetime],
+        state_dir: PurePosixPath,
+    ) -> None:
+        self._client = client
+        self._settings = settings
+        self._node = node
+        self._runtime = runtime
+        self._network = network
+        self._netns = netns
+        self._clock = clock
+        self._state_dir = state_dir
+        self._workers: dict[str, PodWorker] = {}
+        self._finished: set[str] = set()
+        """UIDs whose worker is done but whose removal has not been seen yet."""
+        self._world = adoption.World()
+
+    async def run(self) -> None:
+        """Run until cancelled. Containers go on without it."""
+        self._workers.clear()
+        self._finished.clear()
+        async with asyncio.TaskGroup() as tasks:
+            informers = Informers(self._client, task_group=tasks)
+            self._context = self._make_context(informers, tasks)
+            self._handlers = Handlers(netns=self._netns, runtime=self._runtime)
+            self._statuses = StatusWriter(self._context)
+            self._agent = NodeAgent(
+                self._context,
+                informer=informers.of(Node, fields=f"metadata.name={self._node.name}"),
+                network_came=self._network_came,
+            )
+            tasks.create_task(self._context.events.run())
+            tasks.create_task(self._agent.run())
+            tasks.create_task(self._statuses.run())
+            tasks.create_task(self._follow_exits())
+            pods = informers.of(Pod, fields=f"spec.nodeName={self._node.name}")
+            await self._adopt(pods)
+            tasks.create_task(self._look_around())
+
+    # --- what the API server's streams ask for -----------------------------------------
+
+    async def open_exec(
+        self,
+        pod: Pod,
+        container: str,
+        argv: Sequence[str],
+        *,
+        stdin: bool,
+        tty: bool,
+    ) -> ExecSession:
+        """Start a process in a running container; ApiError if there is none."""
+        run = self._run_of(pod, container)
+        if run is None or not run.running:
+            raise ApiError(
+                500, "InternalError", f'container "{container}" is not running', kind="pods"
+            )
+        return await self._runtime.exec(run.id, argv, tty=tty, stdin=stdin)
+
+    async def read_log(
+        self,
+        pod: Pod,
+        container: str,
+        *,
+        follow: bool = False,
+        previous: bool = False,
+        since: float | None = None,
+        tail_lines: int | None = None,
+        timestamps: bool = False,
+        limit_bytes: int | None = None,
+    ) -> AsyncIterator[bytes]:
+        """Yield a container's log, of what is younger than `since`; ApiError if there is none."""
+        worker = self._workers.get(pod.metadata.uid)
+        run = self._run_of(pod, container, previous=previous)
+        if worker is None or run is None:
+            raise _no_log(pod, container, previous=previous)
+        chosen = LogFilter(
+            since=None if since is None else datetime.fromtimestamp(since, UTC),
+            tail_lines=tail_lines,
+            timestamps=timestamps,
+            limit_bytes=limit_bytes,
+        )
+        path = worker.dir.log(container, run.attempt)
+        try:
+            async for data in logs.read(
+                path, chosen, follow=follow and not previous, running=lambda: run.running
+            ):
+                yield data
+        except FileNotFoundError:
+            raise _no_log(pod, container, previous=previous) from None
+
+    def _run_of(self, pod: Pod, container: str, *, previous: bool = False) -> Run | None:
+        worker = self._workers.get(pod.metadata.uid)
+        if worker is None:
+            return None
+        known = worker.memory.containers.get(container)
+        if known is None:
+            return None
+        return known.last if previous else known.run
+
+    # --- Pods ------------------------------------------------------------------------
+
+    def _make_context(self, informers: Informers, tasks: asyncio.TaskGroup) -> NodeContext:
+        return NodeContext(
+            client=self._client,
+            settings=self._settings,
+            node=self._node,
+            runtime=self._runtime,
+            network=self._network,
+            netns=self._netns,
+            clock=self._clock,
+            state_dir=self._state_dir,
+            facts=host_facts.observe(),
+            events=EventRecorder(
+                self._client, component="kubelet", host=self._node.name, clock=self._clock
+            ),
+            sources=ObjectSources(informers, changed=self._source_changed),
+            tasks=tasks,
+        )
+
+    async def _adopt(self, pods: Informer[Pod]) -> None:
+        """Take over what runs, then follow the Pods, then remove what is nobody's."""
+        self._world = await self._observe()
+        await pods.synced()
+        pods.subscribe(self._pod_changed)
+        mine = {pod.metadata.uid for pod in pods.list()}
+        for uid in self._world.sandboxes.keys() - mine:
+            await self._network.detach(sandbox_id=uid)
+            await self._runtime.remove_sandbox(uid)
+
+    async def _observe(self) -> adoption.World:
+        sandboxes = await self._runtime.sandboxes()
+        containers = await self._runtime.containers()
+        mine = [
+            sandbox
+            for sandbox in sandboxes
+            if sandbox.node == self._node.name and sandbox.kind is SandboxKind.POD
+        ]
+        return adoption.World.of(mine, containers)
+
+    def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
+        if old is not None and (new is None or new.metadata.uid != old.metadata.uid):
+            self._pod_gone(old)
+        if new is None or new.metadata.uid in self._finished:
+            return
+        worker = self._workers.get(new.metadata.uid)
+        if worker is not None:
+            worker.update(new)
+        else:
+            self._begin(new)
+
+    def _pod_gone(self, pod: Pod) -> None:
+        self._finished.discard(pod.metadata.uid)
+        if (worker := self._workers.get(pod.metadata.uid)) is not None:
+            worker.remove()
+
+    def _begin(self, pod: Pod) -> None:
+        """Give the Pod a worker."""
+        context = self._context
+        known = adoption.remember(pod, self._world, now=context.now())
+        worker = PodWorker(
+            pod,
+            node=context,
+            handlers=self._handlers,
+            known=known,
+            publish=self._statuses.soon,
+            publish_now=self._statuses.write,
+        )
+        if pod.status.phase not in _TERMINAL and not known.containers:
+            self._admit(worker)
+        self._workers[pod.metadata.uid] = worker
+        worker.adopt()
+        if pod.metadata.deletion_timestamp:
+            worker.terminate(float(pod.metadata.deletion_grace_period_seconds or 0))
+        context.tasks.create_task(self._work(worker), name=f"pod {pod.metadata.name}")
+
+    def _admit(self, worker: PodWorker) -> None:
+        others = [
+            other.pod
+            for other in self._workers.values()
+            if other.pod.status.phase not in _TERMINAL and not other.memory.failed_reason
+        ]
+        labels = self._agent.labels()
+        refusal = admit(worker.pod, others=others, labels=labels, max_pods=MAX_PODS)
+        if refusal is not None:
+            worker.fail(refusal.reason, refusal.message)
+
+    async def _work(self, worker: PodWorker) -> None:
+        uid = worker.pod.metadata.uid
+        while True:
+            try:
+                await worker.run()
+                break
+            except HostError as error:
+                meta = worker.pod.metadata
+                log.warning("pod %s/%s: %s", meta.namespace, meta.name, error)
+                await asyncio.sleep(_RECONNECT_S)  # Level-triggered: it plans anew.
+        if not worker.removed:
+            self._finished.add(uid)
+        self._workers.pop(uid, None)
+        self._statuses.forget(uid)
+
+    # --- news ------------------------------------------------------------------------
+
+    def _network_came(self) -> None:
+        for worker in self._workers.values():
+            worker.network_came()
+
+    def _source_changed(self, kind: str, key: ObjectKey) -> None:
+        for worker in self._workers.values():
+            if worker.pod.metadata.namespace == key.namespace:
+                config_maps, secrets = names_used(worker.pod)
+                if key.name in (config_maps if kind == "ConfigMap" else secrets):
+                    worker.sources_changed()
+
+    async def _follow_exits(self) -> None:
+        while True:
+            try:
+                async for state in self._runtime.events():
+                    if (worker := self._workers.get(state.sandbox)) is not None:
+                        worker.exited(state)
+            except HostError as error:
+                log.warning("following the runtime's events: %s", error)
+            await asyncio.sleep(_RECONNECT_S)
+
+    async def _look_around(self) -> None:
+        """Find, now and then, what no event has told: the kubelet's relist."""
+        while True:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            began_at = self._context.now()
+            try:
+                world = await self._observe()
+            except HostError as error:
+                log.warning("looking at the runtime: %s", error)
+                continue
+            for uid, worker in list(self._workers.items()):
+                worker.tick()
+                sandbox = world.sandboxes.get(uid)
+                if sandbox is None or not sandbox.alive:
+                    worker.sandbox_lost(began_at)
+                for state in world.containers.get(uid, ()):
+                    if state.phase != "running":
+                        worker.exited(state)
+
+
+def _no_log(pod: Pod, container: str, *, previous: bool) -> ApiError:
+    name = pod.metadata.name
+    if previous:
+        text = f'previous terminated container "{container}" in pod "{name}" not found'
+    else:
+        text = f'container "{container}" in pod "{name}" is waiting to start: ContainerCreating'
+    return ApiError(400, "BadRequest", text)

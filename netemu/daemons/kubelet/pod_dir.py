@@ -1,0 +1,137 @@
+"""A Pod's files on the host: its volumes, `/etc/hosts` and its kin, its logs.
+
+What is small, secret or of this boot only lies below the cluster's run directory, which
+is a tmpfs; `emptyDir` volumes and logs lie below its state directory.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+from netemu.core.kubelet.container_spec import PodPaths
+from netemu.core.kubelet.volumes import VolumeKind, VolumePlan
+from netemu.daemons.kubelet import atomic_writer
+from netemu.errors import HostError
+from netemu.model.core_v1 import Pod
+
+
+class PodDir:
+    """Where one Pod's files are, and the writing of them."""
+
+    def __init__(self, pod: Pod, *, state_dir: PurePosixPath, run_dir: PurePosixPath) -> None:
+        meta = pod.metadata
+        self._run = f"{run_dir}/pods/{meta.uid}"
+        self._state = f"{state_dir}/pods/{meta.uid}"
+        self._logs = f"{state_dir}/log/pods/{meta.namespace}_{meta.name}_{meta.uid}"
+        context = pod.spec.security_context
+        self._group = context.fs_group if context else None
+        self._volumes: dict[str, str] = {}
+
+    def write_etc(self, *, hosts: str, resolv_conf: str, hostname: str) -> None:
+        """Write in place: containers hold mounts of these very files."""
+        os.makedirs(self._run, mode=0o755, exist_ok=True)
+        for name, text in (
+            ("hosts", hosts),
+            ("resolv.conf", resolv_conf),
+            ("hostname", f"{hostname}\n"),
+        ):
+            with open(f"{self._run}/{name}", "w", encoding="utf-8") as file:
+                file.write(text)
+
+    def set_up(self, plan: VolumePlan, tokens: Mapping[str, bytes]) -> None:
+        """Make the volume what the plan says; again and again changes only what differs."""
+        if plan.kind is VolumeKind.HOST_PATH:
+            _check_host_path(plan)
+            self._volumes[plan.name] = plan.host_path
+            return
+        root = self._run if plan.in_memory or plan.kind is VolumeKind.FILES else self._state
+        path = f"{root}/volumes/{plan.plugin}/{plan.name}"
+        self._volumes[plan.name] = path
+        if plan.kind is VolumeKind.EMPTY:
+            self._make_empty(path)
+            return
+        os.makedirs(path, mode=0o755, exist_ok=True)
+        files = {name: (file.data, file.mode) for name, file in plan.files.items()}
+        files |= {name: (tokens[name], token.mode) for name, token in plan.tokens.items()}
+        atomic_writer.write(path, files, group=self._group)
+
+    def _make_empty(self, path: str) -> None:
+        if os.path.isdir(path):
+            return
+        os.makedirs(path, mode=0o755)
+        if self._group is not None:
+            os.chown(path, -1, self._group)
+        os.chmod(path, 0o2777 if self._group is not None else 0o777)
+
+    def paths(self, container: str, attempt: int) -> PodPaths:
+        """Return the paths for one run, with an empty file for its last words."""
+        last_words = self.last_words(container, attempt)
+        os.makedirs(os.path.dirname(last_words), mode=0o755, exist_ok=True)
+        with open(last_words, "w", encoding="utf-8"):
+            os.chmod(last_words, 0o666)  # The container may be anybody.
+        log = self.log(container, attempt)
+        os.makedirs(os.path.dirname(log), mode=0o755, exist_ok=True)
+        return PodPaths(
+            hosts=f"{self._run}/hosts",
+            resolv_conf=f"{self._run}/resolv.conf",
+            hostname=f"{self._run}/hostname",
+            volumes=self._volumes,
+            termination_message=last_words,
+            log=log,
+        )
+
+    def make_sub_path(self, volume: str, within: str) -> None:
+        """Make the directory of a `subPath` that is not there yet."""
+        path = self._volumes.get(volume, "")
+        if path and within and not os.path.lexists(f"{path}/{within}"):
+            os.makedirs(f"{path}/{within}", mode=0o755, exist_ok=True)
+
+    def last_words(self, container: str, attempt: int) -> str:
+        return f"{self._run}/containers/{container}/{attempt}"
+
+    def log(self, container: str, attempt: int) -> str:
+        return f"{self._logs}/{container}/{attempt}.log"
+
+    def remove_log(self, container: str, attempt: int) -> None:
+        if os.path.exists(path := self.log(container, attempt)):
+            os.unlink(path)
+
+    def remove_volumes(self) -> None:
+        """Remove everything but the logs."""
+        shutil.rmtree(self._run, ignore_errors=True)
+        shutil.rmtree(self._state, ignore_errors=True)
+
+    def remove(self) -> None:
+        """Remove everything."""
+        self.remove_volumes()
+        shutil.rmtree(self._logs, ignore_errors=True)
+
+
+_CHECKS = {
+    "Directory": (stat.S_ISDIR, "is not a directory"),
+    "File": (stat.S_ISREG, "is not a file"),
+    "Socket": (stat.S_ISSOCK, "is not a socket"),
+    "CharDevice": (stat.S_ISCHR, "is not a character device"),
+    "BlockDevice": (stat.S_ISBLK, "is not a block device"),
+}
+
+
+def _check_host_path(plan: VolumePlan) -> None:
+    """Make or check the host's path as its type asks for."""
+    path, kind = plan.host_path, plan.host_path_type
+    if kind == "DirectoryOrCreate":
+        os.makedirs(path, mode=0o755, exist_ok=True)
+    elif kind == "FileOrCreate":
+        with open(path, "a", encoding="utf-8"):
+            pass
+    elif kind in _CHECKS:
+        check, complaint = _CHECKS[kind]
+        if not os.path.exists(path) or not check(os.stat(path).st_mode):
+            raise HostError(f"hostPath type check failed: {path} {complaint}")
+    elif not os.path.exists(path):
+        # The container runtime of a real node makes a directory, too.
+        os.makedirs(path, mode=0o755, exist_ok=True)
