@@ -1,0 +1,141 @@
+"""A container's birth, in the child that the zygote forked for it.
+
+The order matters: what needs the host (imports, `prepare`, the cgroup, /proc of
+the host) comes first; then the Pod's namespaces, then the root; what takes powers
+away comes last, and after it there is nothing left open that leads back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import setproctitle
+
+from netemu.host.zygote import program, syscalls
+from netemu.host.zygote.cgroup import Cgroups
+from netemu.host.zygote.children import StartError, Voice, reset_signals
+from netemu.host.zygote.confinement import confine, limit
+from netemu.host.zygote.rootfs import Stage, enter_root
+from netemu.model.runtime import ContainerSpec
+
+POD_NAMESPACES = ("net", "uts", "ipc")
+ALL_NAMESPACES = ("cgroup", "ipc", "uts", "net", "mnt")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the zygote has for every container."""
+
+    stage: Stage
+    cgroups: Cgroups
+    bounds: int
+    """Capabilities that this host can give at all."""
+    programs: Mapping[str, str]
+    """Programs that are built in: the path or name that people type → entrypoint."""
+
+
+def become_container(
+    spec: ContainerSpec,
+    around: Surroundings,
+    *,
+    pause: int,
+    hostname: str,
+    streams: Sequence[int],
+    voice: Voice,
+) -> int:
+    """Become the container's first process; return its exit code if it is a function."""
+    _begin(voice, streams)
+    setproctitle.setproctitle(spec.title)
+    entrypoint = program.Entrypoint(spec.entrypoint) if spec.entrypoint else None
+    limit(spec)
+    around.cgroups.enter(spec.cgroup, spec.resources)
+    try:
+        syscalls.join_namespaces(pause, POD_NAMESPACES)
+    except FileNotFoundError:
+        raise StartError("the sandbox is gone") from None
+    syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWCGROUP)
+    enter_root(spec, around.stage, hostname=hostname)
+    _connect(spec.tty, streams, voice)
+    _enter_folder(spec.cwd)
+    confine(spec, bounds=around.bounds)
+    return _turn_into(entrypoint, spec.argv, spec.args, spec.env, voice)
+
+
+def become_exec(
+    spec: ContainerSpec,
+    argv: Sequence[str],
+    around: Surroundings,
+    *,
+    pid: int,
+    tty: bool,
+    streams: Sequence[int],
+    voice: Voice,
+) -> int:
+    """Become a further process of a running container, as confined as its first."""
+    # Born in the container's PID namespace: nobody there may look into this process
+    # while it still has the host's root.
+    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
+    _begin(voice, streams)
+    setproctitle.setproctitle(" ".join(argv)[:200])
+    limit(spec)
+    around.cgroups.join(spec.cgroup)
+    syscalls.join_namespaces(pid, ALL_NAMESPACES)
+    _connect(tty, streams, voice)
+    _enter_folder(spec.cwd)
+    env = {"TERM": "xterm", **spec.env} if tty else spec.env
+    entrypoint = _built_in(argv[0], env, around.programs)
+    confine(spec, bounds=around.bounds)
+    return _turn_into(entrypoint, argv, argv[1:], env, voice)
+
+
+def _begin(voice: Voice, streams: Sequence[int]) -> None:
+    # Nothing inherited is worth a collector's visit: it would copy the pages it touches.
+    gc.freeze()
+    reset_signals()
+    os.setsid()
+    os.umask(0o022)
+    syscalls.close_from(3, keep=(voice.fileno(), *streams))
+
+
+def _connect(tty: bool, streams: Sequence[int], voice: Voice) -> None:
+    if tty:
+        program.take_terminal(voice)
+    else:
+        program.take_streams(streams)
+    syscalls.close_from(3, keep=(voice.fileno(),))
+
+
+def _enter_folder(path: str) -> None:
+    """Make the working directory if the image lacks it, as container runtimes do."""
+    with contextlib.suppress(OSError):
+        os.makedirs(path or "/", exist_ok=True)
+    os.chdir(path or "/")
+
+
+def _built_in(
+    name: str, env: Mapping[str, str], programs: Mapping[str, str]
+) -> program.Entrypoint | None:
+    """Return the built-in program of that name, unless the container has one itself."""
+    try:
+        program.find_program(name, env.get("PATH", program.DEFAULT_PATH))
+    except StartError:
+        found = programs.get(name)
+        return program.Entrypoint(found) if found else None
+    return None
+
+
+def _turn_into(
+    entrypoint: program.Entrypoint | None,
+    argv: Sequence[str],
+    args: Sequence[str],
+    env: Mapping[str, str],
+    voice: Voice,
+) -> int:
+    if entrypoint is None:
+        program.replace_process(argv, env)
+    voice.ready()
+    return entrypoint.call(args, env)

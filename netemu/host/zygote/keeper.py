@@ -1,0 +1,435 @@
+"""The keeper of all sandboxes and containers: their births, ends and removals.
+
+Nothing here waits. What takes time (a birth, an end) is a callback away, and many
+births go on at once: the children work in parallel, the keeper only forks them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from netemu.host.processes import start_ticks
+from netemu.host.zygote import children
+from netemu.host.zygote.children import Ear, PidNamespaces, StartError, Voice
+from netemu.host.zygote.container import Surroundings, become_container
+from netemu.host.zygote.logs import LogFile, Pipes, Pump
+from netemu.host.zygote.loop import Loop
+from netemu.host.zygote.processes import Processes
+from netemu.host.zygote.records import (
+    ContainerRecord,
+    Records,
+    SandboxRecord,
+    file_name,
+)
+from netemu.host.zygote.sandbox import become_pause
+from netemu.model.runtime import (
+    ContainerPhase,
+    ContainerSpec,
+    ContainerState,
+    Mount,
+    SandboxSpec,
+    SandboxState,
+)
+
+Outcome = Callable[[SandboxState | ContainerState | StartError | None], None]
+
+
+@dataclass(slots=True)
+class Sandbox:
+    state: SandboxState
+    hostname: str
+    cgroup: str
+    share_pid: bool
+    born: bool = False
+    waiting: list[Outcome] = field(default_factory=list)
+    """Who asked for it while it was being born."""
+
+
+@dataclass(slots=True)
+class Container:
+    state: ContainerState
+    cgroup: str
+    pipes: Pipes
+    log: LogFile
+    pumps: list[Pump] = field(default_factory=list)
+    born: bool = False
+    waiting: list[Outcome] = field(default_factory=list)
+    removal: list[Callable[[], None]] = field(default_factory=list)
+    """To be called when its processes are gone."""
+
+
+class Keeper:
+    def __init__(
+        self,
+        *,
+        loop: Loop,
+        processes: Processes,
+        records: Records,
+        around: Surroundings,
+        run_dir: str,
+        tell: Callable[[ContainerState], None],
+    ) -> None:
+        self._loop = loop
+        self._processes = processes
+        self._records = records
+        self._around = around
+        self._run_dir = run_dir
+        self._tell = tell
+        self._pid_namespaces = PidNamespaces()
+        self._sandboxes: dict[str, Sandbox] = {}
+        self._containers: dict[str, Container] = {}
+        self._pause_ended: dict[str, list[Callable[[], None]]] = {}
+
+    # What there is.
+
+    def sandbox_states(self) -> list[SandboxState]:
+        return [sandbox.state for sandbox in self._sandboxes.values() if sandbox.born]
+
+    def container_states(self) -> list[ContainerState]:
+        return [container.state for container in self._containers.values() if container.born]
+
+    def running(self, identity: str) -> ContainerState:
+        """Return a running container's state; StartError if there is none."""
+        container = self._containers.get(identity)
+        if container is None or container.state.phase is not ContainerPhase.RUNNING:
+            raise StartError(f"container {identity} is not running")
+        return container.state
+
+    # Sandboxes.
+
+    def create_sandbox(self, spec: SandboxSpec, outcome: Outcome) -> None:
+        sandbox = self._sandboxes.get(spec.id)
+        if sandbox is None:
+            self._bear_sandbox(spec, outcome)
+        elif sandbox.born:
+            outcome(sandbox.state)
+        else:
+            sandbox.waiting.append(outcome)
+
+    def _bear_sandbox(self, spec: SandboxSpec, outcome: Outcome) -> None:
+        share_net_of = self._pid_of_network(spec)
+        become = functools.partial(
+            become_pause, spec, share_net_of=share_net_of, empty=self._around.stage.empty
+        )
+        namespaces = self._pid_namespaces
+        born_in = namespaces.new() if spec.share_pid else namespaces.own()
+        pid, ear = children.fork(lambda voice: become(voice=voice), born_in=born_in)
+        state = SandboxState(
+            id=spec.id,
+            kind=spec.kind,
+            node=spec.node,
+            namespace=spec.namespace,
+            name=spec.name,
+            pid=pid,
+            pid_start=start_ticks(pid) or 0,
+            created_at=time.time(),
+        )
+        sandbox = Sandbox(state, spec.hostname, spec.cgroup, spec.share_pid, waiting=[outcome])
+        self._sandboxes[spec.id] = sandbox
+        self._records.save(SandboxRecord(spec=spec, state=state))
+        self._processes.watch(pid, lambda _: self._pause_is_gone(sandbox))
+        self._listen(ear, lambda: self._sandbox_spoke(sandbox, ear))
+
+    def _pid_of_network(self, spec: SandboxSpec) -> int:
+        """Return the process whose network the sandbox joins, 0 for one of its own."""
+        if not spec.netns_of:
+            if spec.host_network:
+                raise StartError(f"sandbox {spec.id}: no node to share the network of")
+            return 0
+        owner = self._sandboxes.get(spec.netns_of)
+        if owner is None or not owner.state.alive:
+            raise StartError(f"sandbox {spec.id}: there is no sandbox {spec.netns_of}")
+        return owner.state.pid
+
+    def _sandbox_spoke(self, sandbox: Sandbox, ear: Ear) -> None:
+        waiting, sandbox.waiting = sandbox.waiting, []
+        if ear.error is None and sandbox.state.alive:
+            sandbox.born = True
+        else:
+            self._forget_sandbox(sandbox)
+        for outcome in waiting:
+            outcome(ear.error or sandbox.state)
+
+    def _pause_is_gone(self, sandbox: Sandbox) -> None:
+        sandbox.state.alive = False
+        for call in self._pause_ended.pop(sandbox.state.id, ()):
+            call()
+
+    def remove_sandbox(self, identity: str, outcome: Outcome) -> None:
+        """Kill and forget it with its containers; `outcome(None)` when they are gone."""
+        sandbox = self._sandboxes.get(identity)
+        if sandbox is None:
+            outcome(None)
+            return
+        inside = [c.state.id for c in self._containers.values() if c.state.sandbox == identity]
+        left = len(inside) + 1
+
+        def one_is_gone(_: object = None) -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                self._forget_sandbox(sandbox)
+                outcome(None)
+
+        for container in inside:
+            self.remove_container(container, one_is_gone)
+        if sandbox.state.pid in self._processes:
+            self._pause_ended.setdefault(identity, []).append(one_is_gone)
+            self._processes.kill(sandbox.state.pid)
+        else:
+            one_is_gone()
+
+    def _forget_sandbox(self, sandbox: Sandbox) -> None:
+        identity = sandbox.state.id
+        self._sandboxes.pop(identity, None)
+        self._records.forget_sandbox(identity)
+        self._around.stage.forget(identity)
+        if sandbox.cgroup:
+            self._around.cgroups.remove(sandbox.cgroup)
+
+    # Containers.
+
+    def start_container(self, spec: ContainerSpec, outcome: Outcome) -> None:
+        container = self._containers.get(spec.id)
+        if container is None:
+            self._bear_container(spec, outcome)
+        elif container.born:
+            outcome(container.state)
+        else:
+            container.waiting.append(outcome)
+
+    def _bear_container(self, spec: ContainerSpec, outcome: Outcome) -> None:
+        sandbox = self._sandboxes.get(spec.sandbox)
+        if sandbox is None or not sandbox.state.alive:
+            raise StartError(f"container {spec.name}: there is no sandbox {spec.sandbox}")
+        _mount_termination_message(spec)
+        pipes, log = self._pipes(spec.id), LogFile(spec.log_path)
+        streams = pipes.make(user_id=spec.user_id, stdin=spec.stdin)
+        pumps = pipes.open(log)
+        become = functools.partial(
+            become_container,
+            spec,
+            self._around,
+            pause=sandbox.state.pid,
+            hostname=sandbox.hostname,
+            streams=streams,
+        )
+        namespaces = self._pid_namespaces
+        born_in = namespaces.of(sandbox.state.pid) if sandbox.share_pid else namespaces.new()
+        try:
+            pid, ear = children.fork(lambda voice: become(voice=voice), born_in=born_in)
+        finally:
+            _close(streams)
+        state = _state_of(spec, pid)
+        container = Container(state, spec.cgroup, pipes, log, pumps, waiting=[outcome])
+        self._containers[spec.id] = container
+        record = ContainerRecord(spec=spec, state=state, pid_start=start_ticks(pid) or 0)
+        self._records.save(record)
+        self._pump(container)
+        self._processes.watch(pid, lambda status: self._container_ended(container, ear, status))
+        self._listen(ear, lambda: self._container_spoke(container, ear))
+
+    def _container_spoke(self, container: Container, ear: Ear) -> None:
+        if container.born:
+            return
+        container.born = True
+        if ear.terminal >= 0:
+            os.set_blocking(ear.terminal, False)
+            container.pumps.append(Pump(ear.terminal, "stdout", container.log))
+            self._pump(container)
+        if ear.error is not None:
+            container.state.phase = ContainerPhase.EXITED
+            container.state.error = str(ear.error)
+            container.state.exit_code = children.START_ERROR
+            container.state.finished_at = time.time()
+            self._save_state(container)
+        waiting, container.waiting = container.waiting, []
+        for outcome in waiting:
+            outcome(container.state)
+
+    def _container_ended(self, container: Container, ear: Ear | None, status: int | None) -> None:
+        if ear is not None and not container.born:
+            # Its last words may not have been heard yet.
+            with contextlib.suppress(OSError):
+                while not ear.hear():
+                    pass
+                self._container_spoke(container, ear)
+        self._stop_pumps(container)
+        if container.cgroup:
+            # Only where processes are shared can any be left.
+            self._around.cgroups.kill(container.cgroup)
+        if container.state.phase is ContainerPhase.RUNNING:
+            _note_end(container.state, status)
+            if container.state.signal == signal.SIGKILL and container.cgroup:
+                container.state.oom_killed = bool(self._around.cgroups.oom_kills(container.cgroup))
+            self._save_state(container)
+            self._tell(container.state)
+        container.state.pid = 0
+        for call in container.removal:
+            call()
+
+    def _save_state(self, container: Container) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            record = self._records.container(container.state.id)
+            record.state = container.state
+            self._records.save(record)
+
+    def signal_container(self, identity: str, number: int) -> None:
+        container = self._containers.get(identity)
+        if container is not None:
+            self._processes.kill(container.state.pid, number)
+
+    def remove_container(self, identity: str, outcome: Outcome) -> None:
+        """Kill and forget it; `outcome(None)` when its processes are gone."""
+        container = self._containers.get(identity)
+        if container is None:
+            outcome(None)
+            return
+
+        def gone() -> None:
+            self._forget_container(container)
+            outcome(None)
+
+        if container.state.pid in self._processes:
+            container.removal.append(gone)
+            self._processes.kill(container.state.pid)
+        else:
+            gone()
+
+    def _forget_container(self, container: Container) -> None:
+        self._stop_pumps(container)
+        container.pipes.remove()
+        if container.cgroup:
+            self._around.cgroups.remove(container.cgroup)
+        self._containers.pop(container.state.id, None)
+        self._records.forget_container(container.state.id)
+
+    # All of them.
+
+    def kill_everything(self) -> None:
+        for container in list(self._containers.values()):
+            self._processes.kill(container.state.pid)
+        for sandbox in list(self._sandboxes.values()):
+            self._processes.kill(sandbox.state.pid)
+        self._around.cgroups.kill()
+
+    def adopt(self) -> None:
+        """Take over what an earlier zygote left: watch what lives, note what does not."""
+        for record in self._records.sandboxes():
+            self._adopt_sandbox(record)
+        for found in self._records.containers():
+            self._adopt_container(found)
+
+    def _adopt_sandbox(self, record: SandboxRecord) -> None:
+        spec, state = record.spec, record.state
+        sandbox = Sandbox(state, spec.hostname, spec.cgroup, spec.share_pid, born=True)
+        state.alive = start_ticks(state.pid) == state.pid_start
+        self._sandboxes[spec.id] = sandbox
+        if state.alive:
+            with _gone_meanwhile(lambda: self._pause_is_gone(sandbox)):
+                self._processes.watch(state.pid, lambda _: self._pause_is_gone(sandbox))
+
+    def _adopt_container(self, record: ContainerRecord) -> None:
+        spec, state = record.spec, record.state
+        log, pipes = LogFile(spec.log_path), self._pipes(spec.id)
+        container = Container(state, spec.cgroup, pipes, log, born=True)
+        self._containers[spec.id] = container
+        if state.phase is not ContainerPhase.RUNNING:
+            return
+        container.pumps = pipes.open(log)
+        if start_ticks(state.pid) != record.pid_start:
+            self._container_ended(container, None, None)
+            return
+        self._pump(container)
+        with _gone_meanwhile(lambda: self._container_ended(container, None, None)):
+            self._processes.watch(
+                state.pid, lambda status: self._container_ended(container, None, status)
+            )
+
+    # Descriptors.
+
+    def _pipes(self, identity: str) -> Pipes:
+        return Pipes(f"{self._run_dir}/containers/{file_name(identity)}")
+
+    def _listen(self, ear: Ear, spoke: Callable[[], None]) -> None:
+        fd = ear.fileno()
+
+        def heard(_: int) -> None:
+            if ear.hear():
+                self._loop.forget(fd)
+                ear.close()
+                spoke()
+
+        self._loop.watch(fd, heard)
+
+    def _pump(self, container: Container) -> None:
+        for pump in container.pumps:
+            self._loop.watch(pump.fd, functools.partial(self._carry, pump))
+
+    def _carry(self, pump: Pump, _: int) -> None:
+        if not pump.carry():
+            self._loop.forget(pump.fd)
+            pump.close()
+
+    def _stop_pumps(self, container: Container) -> None:
+        for pump in container.pumps:
+            if pump.fd >= 0:
+                pump.drain()
+                self._loop.forget(pump.fd)
+                pump.close()
+        container.pumps.clear()
+        container.log.close()
+
+
+@contextlib.contextmanager
+def _gone_meanwhile(then: Callable[[], None]) -> Iterator[None]:
+    try:
+        yield
+    except ProcessLookupError:
+        then()
+
+
+def _state_of(spec: ContainerSpec, pid: int) -> ContainerState:
+    return ContainerState(
+        id=spec.id,
+        sandbox=spec.sandbox,
+        name=spec.name,
+        restart_count=spec.restart_count,
+        phase=ContainerPhase.RUNNING,
+        pid=pid,
+        started_at=time.time(),
+    )
+
+
+def _note_end(state: ContainerState, status: int | None) -> None:
+    state.finished_at = time.time()
+    if status is None:
+        state.phase = ContainerPhase.UNKNOWN
+        state.exit_code = 137
+        return
+    state.phase = ContainerPhase.EXITED
+    code = os.waitstatus_to_exitcode(status)
+    state.signal = max(0, -code)
+    state.exit_code = code if code >= 0 else 128 - code
+
+
+def _mount_termination_message(spec: ContainerSpec) -> None:
+    if spec.termination_message_file:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+        fd = os.open(spec.termination_message_file, flags, 0o666)
+        os.fchmod(fd, 0o666)
+        os.close(fd)
+        target = spec.termination_message_path
+        spec.mounts.append(Mount(source=spec.termination_message_file, target=target))
+
+
+def _close(fds: list[int]) -> None:
+    for fd in fds:
+        if fd >= 0:
+            os.close(fd)

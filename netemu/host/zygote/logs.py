@@ -1,0 +1,177 @@
+"""A container's output, from its pipes into a file of the CRI's format.
+
+    2024-11-20T23:48:01.123456789Z stdout F a whole line
+    2024-11-20T23:48:01.123456789Z stderr P the beginning of one without an end
+
+The pipes are FIFOs with names, and the container has its ends open for reading,
+too: with the zygote dead they neither break nor lose what fits into them, and the
+next zygote opens them again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+
+_LONGEST_LINE = 16 << 10
+_ROTATE_AT = 10 << 20
+_FILES = 5
+_READ = 64 << 10
+
+
+class LogFile:
+    """One `0.log` and the older parts of it: at most five files of 10 MiB."""
+
+    def __init__(self, path: str, *, rotate_at: int = _ROTATE_AT) -> None:
+        self._path = path
+        self._rotate_at = rotate_at
+        self._fd = -1
+        self._size = 0
+
+    def write(self, entries: bytes) -> None:
+        if not self._path:
+            return
+        if self._fd < 0:
+            self._open()
+        with contextlib.suppress(OSError):  # A full disk must not stop the container.
+            self._size += os.write(self._fd, entries)
+        if self._size >= self._rotate_at:
+            self._rotate()
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _open(self) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        try:
+            self._fd = os.open(self._path, flags, 0o640)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(self._path), mode=0o755, exist_ok=True)
+            self._fd = os.open(self._path, flags, 0o640)
+        self._size = os.fstat(self._fd).st_size
+
+    def _rotate(self) -> None:
+        old = f"{self._path}.{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
+        if os.path.exists(old):
+            return  # Twice within a second: this file becomes longer than the others.
+        with contextlib.suppress(OSError):
+            os.rename(self._path, old)
+            self.close()
+        folder, name = os.path.split(self._path)
+        with contextlib.suppress(OSError):
+            parts = sorted(entry for entry in os.listdir(folder) if entry.startswith(f"{name}."))
+            for entry in parts[: 1 - _FILES]:
+                os.unlink(f"{folder}/{entry}")
+
+
+class Pump:
+    """Carries one stream into the log."""
+
+    def __init__(self, fd: int, stream: str, log: LogFile) -> None:
+        self.fd = fd
+        self._stream = stream.encode()
+        self._log = log
+        self._rest = b""
+
+    def carry(self) -> bool:
+        """Carry what is there now; False at the end of the stream."""
+        try:
+            data = os.read(self.fd, _READ)
+        except BlockingIOError:
+            return True
+        except OSError:  # EIO: how a terminal's master says that it ends.
+            data = b""
+        if data:
+            self._take(data)
+        elif self._rest:
+            self._log.write(entry(self._stream, b"F", self._rest, time.time_ns()))
+            self._rest = b""
+        return bool(data)
+
+    def drain(self) -> None:
+        """Carry all that is left, without waiting for more."""
+        while True:
+            try:
+                data = os.read(self.fd, _READ)
+            except OSError:
+                break
+            if not data:
+                break
+            self._take(data)
+        if self._rest:
+            self._log.write(entry(self._stream, b"F", self._rest, time.time_ns()))
+            self._rest = b""
+
+    def close(self) -> None:
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def _take(self, data: bytes) -> None:
+        now = time.time_ns()
+        *lines, rest = (self._rest + data).split(b"\n")
+        entries = [part for line in lines for part in _cut(self._stream, line, now)]
+        while len(rest) >= _LONGEST_LINE:
+            entries.append(entry(self._stream, b"P", rest[:_LONGEST_LINE], now))
+            rest = rest[_LONGEST_LINE:]
+        self._rest = rest
+        if entries:
+            self._log.write(b"".join(entries))
+
+
+def _cut(stream: bytes, line: bytes, now_ns: int) -> list[bytes]:
+    """Return the entries of one whole line: one, unless it is very long."""
+    entries = []
+    while len(line) > _LONGEST_LINE:
+        entries.append(entry(stream, b"P", line[:_LONGEST_LINE], now_ns))
+        line = line[_LONGEST_LINE:]
+    entries.append(entry(stream, b"F", line, now_ns))
+    return entries
+
+
+def entry(stream: bytes, tag: bytes, text: bytes, now_ns: int) -> bytes:
+    seconds, nanos = divmod(now_ns, 1_000_000_000)
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    return b"%s.%09dZ %s %s %s\n" % (stamp.encode(), nanos, stream, tag, text)
+
+
+class Pipes:
+    """The FIFOs of one container, below the cluster's run directory."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+
+    def make(self, *, user_id: int, stdin: bool) -> list[int]:
+        """Make them; return the container's ends: stdin (or -1), stdout, stderr."""
+        os.makedirs(self._folder, mode=0o700, exist_ok=True)
+        ends = [self._make("stdin", user_id) if stdin else -1]
+        return [*ends, self._make("stdout", user_id), self._make("stderr", user_id)]
+
+    def _make(self, name: str, user_id: int) -> int:
+        path = f"{self._folder}/{name}"
+        with contextlib.suppress(FileExistsError):
+            os.mkfifo(path, 0o600)
+        # Reading and writing: so it is never the last reader's end that breaks.
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        if user_id:
+            os.fchown(fd, user_id, -1)
+        return fd
+
+    def open(self, log: LogFile) -> list[Pump]:
+        """Open our ends; those that are missing are left out."""
+        pumps = []
+        for name in ("stdout", "stderr"):
+            with contextlib.suppress(FileNotFoundError):
+                flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+                pumps.append(Pump(os.open(f"{self._folder}/{name}", flags), name, log))
+        return pumps
+
+    def remove(self) -> None:
+        for name in ("stdin", "stdout", "stderr"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(f"{self._folder}/{name}")
+        with contextlib.suppress(FileNotFoundError):
+            os.rmdir(self._folder)

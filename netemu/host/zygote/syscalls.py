@@ -1,0 +1,148 @@
+"""The system calls of containers that Python 3.11 does not offer.
+
+Each raises OSError with what was attempted in `filename`, so that the text of the
+error alone says which step of a container's birth the kernel refused.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+from collections.abc import Iterable
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWCGROUP = 0x02000000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+
+MS_RDONLY = 0x1
+MS_NOSUID = 0x2
+MS_NODEV = 0x4
+MS_NOEXEC = 0x8
+MS_REMOUNT = 0x20
+MS_BIND = 0x1000
+MS_REC = 0x4000
+MS_PRIVATE = 1 << 18
+MS_SLAVE = 1 << 19
+MS_SHARED = 1 << 20
+MNT_DETACH = 2
+
+PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
+PR_CAPBSET_READ = 23
+PR_CAPBSET_DROP = 24
+PR_SET_CHILD_SUBREAPER = 36
+PR_SET_NO_NEW_PRIVS = 38
+PR_SET_THP_DISABLE = 41
+PR_CAP_AMBIENT = 47
+PR_CAP_AMBIENT_CLEAR_ALL = 4
+
+_CAPABILITY_VERSION_3 = 0x20080522
+_CLOSE_RANGE = 436  # The same number on every architecture.
+_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "ppc64le": 203, "s390x": 217}
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.mount.argtypes = [
+    ctypes.c_char_p,
+    ctypes.c_char_p,
+    ctypes.c_char_p,
+    ctypes.c_ulong,
+    ctypes.c_char_p,
+]
+_libc.prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
+_libc.syscall.restype = ctypes.c_long
+
+
+def _check(result: int, what: str) -> int:
+    if result < 0:
+        errno = ctypes.get_errno()
+        raise OSError(errno, os.strerror(errno), what)
+    return result
+
+
+def unshare(flags: int) -> None:
+    _check(_libc.unshare(flags), f"unshare {flags:#x}")
+
+
+def setns(fd: int, flags: int = 0) -> None:
+    _check(_libc.setns(fd, flags), f"setns {flags:#x}")
+
+
+def join_namespaces(pid: int, kinds: Iterable[str]) -> None:
+    """Enter the namespaces (`net`, `uts`, …) of a process, all or none."""
+    fds = [(os.open(f"/proc/{pid}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)) for kind in kinds]
+    try:
+        for fd in fds:
+            setns(fd)
+    finally:
+        for fd in fds:
+            os.close(fd)
+
+
+def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:
+    answer = _libc.mount(
+        os.fsencode(source),
+        os.fsencode(target),
+        kind.encode() or None,
+        flags,
+        os.fsencode(data) or None,
+    )
+    _check(answer, f"mount {kind or source} on {target}")
+
+
+def unmount(target: str, flags: int = MNT_DETACH) -> None:
+    _check(_libc.umount2(os.fsencode(target), flags), f"unmount {target}")
+
+
+def pivot_root(new_root: str, put_old: str) -> None:
+    number = _PIVOT_ROOT[platform.machine()]
+    answer = _libc.syscall(number, os.fsencode(new_root), os.fsencode(put_old))
+    _check(answer, f"pivot_root {new_root}")
+
+
+def prctl(option: int, argument: int = 0, argument3: int = 0) -> int:
+    return _check(_libc.prctl(option, argument, argument3, 0, 0), f"prctl {option}")
+
+
+def close_from(first: int, keep: Iterable[int] = ()) -> None:
+    """Close every descriptor from `first` up, but for those in `keep`."""
+    start = first
+    for fd in sorted(set(keep)):
+        if fd >= start:
+            _close_range(start, fd - 1)
+            start = fd + 1
+    _close_range(start, 0xFFFFFFFF)
+
+
+def _close_range(first: int, last: int) -> None:
+    if first > last:
+        return
+    answer = _libc.syscall(_CLOSE_RANGE, ctypes.c_uint(first), ctypes.c_uint(last), 0)
+    if answer < 0:  # Linux before 5.9.
+        os.closerange(first, min(last, os.sysconf("SC_OPEN_MAX")) + 1)
+
+
+class _CapabilityHeader(ctypes.Structure):
+    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
+
+
+class _CapabilityData(ctypes.Structure):
+    _fields_ = (
+        ("effective", ctypes.c_uint32),
+        ("permitted", ctypes.c_uint32),
+        ("inheritable", ctypes.c_uint32),
+    )
+
+
+def set_capabilities(*, effective: int, permitted: int, inheritable: int) -> None:
+    """Set this process' three sets, each a mask with bit n for capability n."""
+    header = _CapabilityHeader(_CAPABILITY_VERSION_3, 0)
+    words = (_CapabilityData * 2)()
+    for index in range(2):
+        words[index].effective = effective >> 32 * index & 0xFFFFFFFF
+        words[index].permitted = permitted >> 32 * index & 0xFFFFFFFF
+        words[index].inheritable = inheritable >> 32 * index & 0xFFFFFFFF
+    _check(_libc.capset(ctypes.byref(header), words), "capset")
