@@ -1,0 +1,82 @@
+"""The Services and endpoints of a cluster, followed once for all of its nodes' proxies.
+
+kube-proxies of one daemon share a feed: one watch, one model, and rules that are
+rendered once where nodes agree. A proxy that is given none makes its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from netemu.client.contract import Client
+from netemu.client.informer import Informer, Informers
+from netemu.core.proxy.contract import ServiceTable
+from netemu.core.proxy.services import SERVICE_SELECTOR, SLICE_SELECTOR
+from netemu.core.proxy.tracker import ServiceTracker
+from netemu.model.core_v1 import Service
+from netemu.model.discovery_v1 import EndpointSlice
+from netemu.model.keys import key_of
+
+
+class ServiceFeed:
+    def __init__(self, *, client: Client) -> None:
+        self._client = client
+        self._tracker = ServiceTracker()
+        self._shown: ServiceTracker | None = None
+        self._synced = asyncio.Event()
+        self._listeners: list[Callable[[], None]] = []
+
+    def subscribe(self, tell: Callable[[], None]) -> None:
+        """Call `tell` after every change, in the loop's thread."""
+        self._listeners.append(tell)
+
+    async def synced(self) -> None:
+        """Wait until Services and EndpointSlices both have been listed.
+
+        Before that nothing may be written: Services without their endpoints would be refused.
+        """
+        await self._synced.wait()
+
+    def table(self) -> ServiceTable:
+        return self._shown.table() if self._shown else ()
+
+    async def run(self) -> None:
+        # Started again after a crash, nodes see the last whole picture until there is
+        # another: an unfinished one would take their Services away.
+        self._tracker = ServiceTracker()
+        async with asyncio.TaskGroup() as group:
+            informers = Informers(self._client, task_group=group)
+            services = informers.of(Service, labels=SERVICE_SELECTOR)
+            slices = informers.of(EndpointSlice, labels=SLICE_SELECTOR)
+            services.subscribe(self._service_changed)
+            slices.subscribe(self._slice_changed)
+            await _both(services, slices)
+            self._shown = self._tracker
+            self._synced.set()
+            self._tell()
+
+    def _service_changed(self, old: Service | None, new: Service | None) -> None:
+        if new is not None:
+            self._tracker.set_service(new)
+        elif old is not None:
+            self._tracker.delete_service(key_of(old))
+        self._tell()
+
+    def _slice_changed(self, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
+        if old is not None:
+            self._tracker.delete_slice(old)
+        if new is not None:
+            self._tracker.set_slice(new)
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._shown is not self._tracker:
+            return
+        for tell in self._listeners:
+            tell()
+
+
+async def _both(services: Informer[Service], slices: Informer[EndpointSlice]) -> None:
+    await services.synced()
+    await slices.synced()
