@@ -1,0 +1,1 @@
+"""The API server: registry (objects and writes), HTTP, watches, identity, streams."""

@@ -1,0 +1,412 @@
+"""The engine: where every read is answered and every write is made.
+
+All objects are in memory, decoded and encoded; a read never touches the store. A write
+is one straight line: prepare, default, admit, validate, compare and swap in the store,
+then the cache, then the watchers. One lock makes the lines follow each other, so that
+what a write was decided on is what it is applied to. The decisions themselves are
+`netemu.core.apiserver`'s; here they only meet the objects that they are about.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import secrets
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar, cast
+
+from netemu.core.apiserver import admission, defaults, deletion, patch, strategy, validation
+from netemu.core.apiserver.allocation import ServiceAllocator
+from netemu.daemons.apiserver.cache import ResourceCache
+from netemu.daemons.apiserver.refusals import already_exists, bad_request, conflict, not_found
+from netemu.daemons.apiserver.selection import Selection
+from netemu.daemons.apiserver.watching import Happening, Kept, Watcher
+from netemu.errors import ApiError
+from netemu.model import codec
+from netemu.model.clock import format_time
+from netemu.model.convert import MisfitError, convert
+from netemu.model.core_v1 import Service
+from netemu.model.kinds import RESOURCES, Resource, by_type
+from netemu.model.meta_v1 import DeleteOptions
+from netemu.model.schema import ApiObject, Kinded, Time
+from netemu.storage.contract import RevisionConflict, Store
+
+T = TypeVar("T", bound=ApiObject)
+
+_SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
+_NAME_ATTEMPTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What a DELETE did: the object's last version so far, and the reply."""
+
+    kept: Kept
+    answer: Kinded
+    """What the client is told: the object, or a Status that says that it is gone."""
+
+
+class Registry:
+    """All objects of the cluster, and the only way to change them."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        allocator: ServiceAllocator,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._store = store
+        self._allocator = allocator
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._caches = {resource.plural: ResourceCache(resource) for resource in RESOURCES}
+        self.writes = 0
+
+    # Reads.
+
+    @property
+    def revision(self) -> int:
+        return self._store.revision
+
+    @property
+    def watchers(self) -> int:
+        return sum(cache.watchers for cache in self._caches.values())
+
+    def cache(self, resource: Resource) -> ResourceCache:
+        return self._caches[resource.plural]
+
+    def caches(self) -> list[ResourceCache]:
+        return [*self._caches.values()]
+
+    def get(self, kind: type[T], name: str, namespace: str = "") -> T | None:
+        """Return an object by its type: how admission and authentication look around."""
+        kept = self._caches[by_type(kind).plural].get(namespace, name)
+        return cast("T", kept.obj) if kept else None
+
+    def read(self, resource: Resource, namespace: str, name: str) -> Kept:
+        kept = self.cache(resource).get(namespace, name)
+        if kept is None:
+            raise not_found(resource, name)
+        return kept
+
+    def watch(self, resource: Resource, selection: Selection, *, after: int) -> Watcher:
+        return self.cache(resource).watch(selection, after=after)
+
+    # Writes.
+
+    async def create(
+        self, resource: Resource, obj: ApiObject, *, namespace: str = "", dry_run: bool = False
+    ) -> Kept:
+        """Store a fresh object, which is the registry's from now on."""
+        _place(resource, obj, namespace)
+        async with self._lock:
+            defaults.apply_defaults(obj)
+            self._prepare_create(resource, obj)
+            admission.admit(obj, resource=resource, operation="CREATE", lookup=self)
+            self._refuse(resource, obj, validation.validate_create(obj, resource))
+            if self.cache(resource).get(obj.metadata.namespace, obj.metadata.name):
+                raise already_exists(resource, obj.metadata.name)
+            self._allocate(resource, obj, None, dry_run=dry_run)
+            if dry_run:
+                return Kept(obj, codec.encode(obj), 0)
+            return await self._commit(resource, obj, None)
+
+    async def update(
+        self,
+        resource: Resource,
+        obj: ApiObject,
+        *,
+        namespace: str,
+        name: str,
+        subresource: str = "",
+        dry_run: bool = False,
+    ) -> Kept:
+        """Replace an object by a fresh one, which is the registry's from now on."""
+        _place(resource, obj, namespace)
+        _check_name(obj, name)
+        async with self._lock:
+            old = self.read(resource, namespace, name)
+            return await self._replace(resource, obj, old, subresource, dry_run=dry_run)
+
+    async def change(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        decide: Callable[[Any], ApiObject],
+        *,
+        dry_run: bool = False,
+    ) -> Kept:
+        """Replace an object by what our own `decide` makes of the present one: a copy."""
+        async with self._lock:
+            old = self.read(resource, namespace, name)
+            new = decide(old.obj)
+            if dry_run or strategy.is_noop(new, old.obj):
+                return old
+            return await self._commit(resource, new, old)
+
+    async def patch(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        body: Any,
+        patch_type: str,
+        *,
+        subresource: str = "",
+        dry_run: bool = False,
+        on_unknown: Callable[[list[str]], None] = lambda _unknown: None,
+    ) -> Kept:
+        """Apply a patch; `on_unknown` hears of fields that the patched object cannot have."""
+
+        def patched(old: ApiObject) -> ApiObject:
+            merged = patch.apply_patch(resource.type, codec.to_dict(old), body, patch_type)
+            _check_kind(resource, merged)
+            obj, unknown = _converted(resource, merged)
+            on_unknown(unknown)
+            _check_name(obj, name)
+            _place(resource, obj, namespace)
+            return obj
+
+        async with self._lock:
+            old = self.read(resource, namespace, name)
+            new = patched(old.obj)
+            return await self._replace(resource, new, old, subresource, dry_run=dry_run)
+
+    async def delete(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        options: DeleteOptions,
+        *,
+        dry_run: bool = False,
+    ) -> Deleted:
+        async with self._lock:
+            old = self.read(resource, namespace, name)
+            admission.admit(old.obj, resource=resource, operation="DELETE", lookup=self)
+            plan = deletion.plan_delete(old.obj, options, resource=resource, now=self._now())
+            kept = old
+            if dry_run:
+                kept = Kept(plan.object, codec.encode(plan.object), old.revision)
+            elif plan.remove:
+                kept = await self._remove(resource, plan.object, old)
+            elif plan.changed:
+                kept = await self._commit(resource, plan.object, old)
+            return Deleted(kept, plan.answer)
+
+    async def delete_collection(
+        self,
+        resource: Resource,
+        selection: Selection,
+        options: DeleteOptions,
+        *,
+        dry_run: bool = False,
+    ) -> list[Kept]:
+        deleted = []
+        for kept in list(self.cache(resource).select(selection)):
+            meta = kept.obj.metadata
+            try:
+                done = await self.delete(
+                    resource, meta.namespace, meta.name, options, dry_run=dry_run
+                )
+            except ApiError as error:
+                if not error.not_found:
+                    raise
+            else:
+                deleted.append(done.kept)
+        return deleted
+
+    # The life of the registry.
+
+    async def load(self) -> None:
+        """Fill the caches from the store. Watches may resume at its newest revision."""
+        began = self._store.revision
+        for cache in self._caches.values():
+            for entry in await self._store.list(_prefix(cache.resource)):
+                cache.load(_decode(cache.resource, entry.value, entry.revision))
+            cache.forget_before(began)
+        for service in self.cache(by_type(Service)).select(Selection()):
+            self._allocator.adopt(cast("Service", service.obj))
+
+    async def compact(self, *, keep: int) -> None:
+        """Let the store forget all but the last `keep` changes."""
+        await self._store.compact(max(0, self._store.revision - keep))
+
+    def close(self) -> None:
+        for cache in self._caches.values():
+            cache.close()
+
+    # How a write is made.
+
+    def _prepare_create(self, resource: Resource, obj: ApiObject) -> None:
+        """Give the object its identity, with a generated name that is free."""
+        named = obj.metadata.name
+        for _ in range(_NAME_ATTEMPTS):
+            obj.metadata.name = named
+            strategy.prepare_create(
+                obj,
+                resource=resource,
+                now=self._now(),
+                uid=str(uuid.uuid4()),
+                name_suffix=_suffix(),
+            )
+            if named or not self.cache(resource).get(obj.metadata.namespace, obj.metadata.name):
+                return
+
+    async def _replace(
+        self, resource: Resource, new: ApiObject, old: Kept, subresource: str, *, dry_run: bool
+    ) -> Kept:
+        _check_preconditions(resource, new, old)
+        defaults.apply_defaults(new)
+        strategy.prepare_update(new, old.obj, resource=resource, subresource=subresource)
+        admission.admit(new, resource=resource, operation="UPDATE", lookup=self)
+        self._refuse(resource, new, validation.validate_update(new, old.obj, resource))
+        new.metadata.resource_version = old.obj.metadata.resource_version
+        if strategy.is_noop(new, old.obj):
+            return old
+        if not subresource:
+            self._allocate(resource, new, old.obj, dry_run=dry_run)
+        if dry_run:
+            return Kept(new, codec.encode(new), old.revision)
+        if deletion.after_update(new):
+            return await self._remove(resource, new, old)
+        return await self._commit(resource, new, old)
+
+    async def _remove(self, resource: Resource, last: ApiObject, old: Kept) -> Kept:
+        kept = await self._commit(resource, last, old, deleted=True)
+        if isinstance(last, Service):
+            self._allocator.release(last)
+        return kept
+
+    async def _commit(
+        self, resource: Resource, obj: ApiObject, old: Kept | None, *, deleted: bool = False
+    ) -> Kept:
+        # The object says its revision itself, so the revision is foreseen; a store that
+        # others write to as well may give another, and then the object is stamped again.
+        foreseen = self._store.revision + 1
+        kept = _stamped(obj, foreseen)
+        write = self._store.delete if deleted else self._store.put
+        expected = old.revision if old else 0
+        try:
+            revision = await write(_key(resource, obj), kept.encoded, expected=expected)
+        except RevisionConflict as error:
+            raise conflict(resource, obj.metadata.name) from error
+        if revision != foreseen:
+            kept = _stamped(obj, revision)
+        self.writes += 1
+        self.cache(resource).apply(_happening(kept, old, deleted=deleted))
+        return kept
+
+    def _allocate(
+        self, resource: Resource, new: ApiObject, old: ApiObject | None, *, dry_run: bool
+    ) -> None:
+        if not isinstance(new, Service):
+            return
+        before = cast("Service | None", old)
+        self._refuse(resource, new, self._allocator.allocate(new, before, secrets.randbelow))
+        if dry_run:
+            self._allocator.revert(new, before)
+
+    def _refuse(self, resource: Resource, obj: ApiObject, errors: list[Any]) -> None:
+        if errors:
+            raise validation.invalid(resource, obj.metadata.name, errors)
+
+    def _now(self) -> Time:
+        return format_time(self._clock())
+
+
+def _happening(kept: Kept, old: Kept | None, *, deleted: bool) -> Happening:
+    seconds = asyncio.get_running_loop().time()
+    return Happening(kept, old, deleted=deleted, seconds=seconds, stamp=_restamped)
+
+
+def _stamped(obj: ApiObject, revision: int) -> Kept:
+    obj.metadata.resource_version = str(revision)
+    return Kept(obj, codec.encode(obj), revision)
+
+
+def _restamped(kept: Kept, revision: int) -> Kept:
+    """Return the same version of the object under another revision."""
+    metadata = copy.copy(kept.obj.metadata)
+    obj = copy.copy(kept.obj)
+    obj.metadata = metadata
+    return _stamped(obj, revision)
+
+
+def _decode(resource: Resource, value: bytes, revision: int) -> Kept:
+    obj = codec.decode_stored(value, resource.type)
+    if obj.metadata.resource_version == str(revision):
+        return Kept(obj, value, revision)
+    return _stamped(obj, revision)
+
+
+def _prefix(resource: Resource) -> str:
+    return f"/registry/{resource.group or 'core'}/{resource.plural}/"
+
+
+def _key(resource: Resource, obj: ApiObject) -> str:
+    meta = obj.metadata
+    place = f"{meta.namespace}/{meta.name}" if meta.namespace else meta.name
+    return _prefix(resource) + place
+
+
+def _place(resource: Resource, obj: ApiObject, namespace: str) -> None:
+    """Put the object into the namespace of the request, which it must not contradict."""
+    meta = obj.metadata
+    if not resource.namespaced:
+        meta.namespace = ""
+    elif not meta.namespace:
+        meta.namespace = namespace
+    elif meta.namespace != namespace:
+        raise bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
+
+
+def _check_kind(resource: Resource, data: dict[str, Any]) -> None:
+    """A patch may repeat what the object is, and not change it."""
+    said = (data.pop("apiVersion", resource.api_version), data.pop("kind", resource.kind))
+    if said != (resource.api_version, resource.kind):
+        raise bad_request(f"a {resource.kind} cannot be patched into a {said[1]} of {said[0]}")
+
+
+def _converted(resource: Resource, data: dict[str, Any]) -> tuple[ApiObject, list[str]]:
+    try:
+        return convert(data, resource.type)
+    except MisfitError as error:
+        kind = resource.kind
+        raise bad_request(
+            f'{kind} in version "{resource.version}" cannot be handled as a {kind}: {error}'
+        ) from None
+
+
+def _check_name(obj: ApiObject, name: str) -> None:
+    if obj.metadata.name and obj.metadata.name != name:
+        raise bad_request(
+            f"the name of the object ({obj.metadata.name}) does not match "
+            f"the name on the URL ({name})"
+        )
+    obj.metadata.name = name
+
+
+def _check_preconditions(resource: Resource, new: ApiObject, old: Kept) -> None:
+    """A resourceVersion or a uid in the new object says which old one it is meant for."""
+    meta, present = new.metadata, old.obj.metadata
+    if meta.resource_version and meta.resource_version != present.resource_version:
+        raise conflict(resource, meta.name)
+    if meta.uid and meta.uid != present.uid:
+        raise conflict(
+            resource,
+            meta.name,
+            f"Precondition failed: UID in precondition: {meta.uid}, "
+            f"UID in object meta: {present.uid}",
+        )
+
+
+def _suffix() -> str:
+    return "".join(secrets.choice(_SUFFIX_LETTERS) for _ in range(5))

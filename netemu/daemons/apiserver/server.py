@@ -1,0 +1,210 @@
+"""The API server: the hub that every component reads from and writes to.
+
+It serves HTTPS on the sockets that it is given (the host's loopback, and one opened in
+the control-plane node's namespace), and hands clients to the components in its own
+process. When it is started again it goes on from the store: nothing else is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from ipaddress import IPv4Address
+
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import StreamReader
+from aiohttp.web_protocol import RequestHandler
+
+from netemu.client.in_process import InProcessClient
+from netemu.core.apiserver.allocation import ServiceAllocator
+from netemu.daemons.apiserver.bootstrap import bootstrap
+from netemu.daemons.apiserver.engine import LocalEngine
+from netemu.daemons.apiserver.http import HttpApi
+from netemu.daemons.apiserver.identity import Authenticator, TokenIssuer
+from netemu.daemons.apiserver.metrics import exposition
+from netemu.daemons.apiserver.registry import Registry
+from netemu.daemons.apiserver.selection import Selection
+from netemu.daemons.apiserver.streams import StreamHooks
+from netemu.daemons.apiserver.subresources import Subresources
+from netemu.daemons.apiserver.tls import serving_context
+from netemu.errors import ApiError
+from netemu.host.pki import ClusterPki, KeyPair
+from netemu.model.authentication_v1 import UserInfo
+from netemu.model.clock import parse_time
+from netemu.model.core_v1 import Event
+from netemu.model.kinds import by_type
+from netemu.model.meta_v1 import DeleteOptions
+from netemu.model.schema import Time
+from netemu.model.settings import ClusterSettings
+from netemu.storage.contract import Store
+
+log = logging.getLogger(__name__)
+
+NODE_PORTS = range(30000, 32768)
+_LARGEST_BODY = 3 * 1024 * 1024
+_TIDY_EVERY_S = 60.0
+_CHANGES_KEPT = 10_000
+_EVENT_LIFETIME = timedelta(hours=1)
+_SHUTDOWN_S = 0.1
+
+
+class ApiServer:
+    """One cluster's API, over HTTPS and in this process."""
+
+    def __init__(
+        self,
+        *,
+        settings: ClusterSettings,
+        store: Store,
+        pki: ClusterPki,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.streams: StreamHooks | None = None
+        """How exec and logs reach the containers; set by whoever builds the cluster."""
+        self._settings = settings
+        self._pki = pki
+        self._clock = clock
+        self._store = store
+        self.registry = Registry(
+            store=store,
+            allocator=ServiceAllocator(settings.service_cidr, NODE_PORTS),
+            clock=clock,
+        )
+        issuer = f"https://kubernetes.default.svc.{settings.domain}"
+        self.tokens = TokenIssuer(pki=pki, issuer=issuer, lookup=self.registry, clock=clock)
+        parts = Subresources(registry=self.registry, tokens=self.tokens, clock=clock)
+        self._engine = LocalEngine(self.registry, parts)
+        self._api = HttpApi(
+            registry=self.registry,
+            authenticator=Authenticator(pki=pki, tokens=self.tokens, clock=clock),
+            tokens=self.tokens,
+            streams=lambda: self.streams,
+            metrics=self._metrics,
+            server_address=f"{settings.control_plane.address}:{settings.api_port}",
+            clock=clock,
+        )
+        self._loaded = False
+        self._listeners: list[asyncio.Server] = []
+        self._http: web.Server | None = None
+        self._serving = asyncio.Event()
+
+    def client(self, user: UserInfo) -> InProcessClient:
+        """Return a client for a component in this process. It works once `load` is done."""
+        return InProcessClient(self._engine, user)
+
+    async def load(self) -> None:
+        """Read the store and make the cluster's first objects. `run` does it, too."""
+        if self._loaded:
+            return
+        self._loaded = True
+        await self.registry.load()
+        await bootstrap(self.registry, self._settings)
+
+    async def serving(self) -> None:
+        """Wait until the sockets given to `run` are served."""
+        await self._serving.wait()
+
+    async def run(self, sockets: Sequence[socket.socket]) -> None:
+        """Serve listening sockets until cancelled."""
+        await self.load()
+        self._http = web.Server(
+            self._api.handle,
+            request_factory=_request,
+            handler_cancellation=True,
+            access_log=None,
+            tcp_keepalive=True,
+        )
+        self._tls = serving_context(self._serving_pair())
+        try:
+            for listener in sockets:
+                await self.add_socket(listener)
+            self._serving.set()
+            await self._tidy_up_for_ever()
+        finally:
+            self._serving.clear()
+            await self._stop()
+
+    async def add_socket(self, listener: socket.socket) -> None:
+        """Serve one more bound socket; only while `run` runs."""
+        if self._http is None:
+            raise RuntimeError("sockets are added to a server that runs")
+        listener.setblocking(False)
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(self._http, sock=listener, ssl=self._tls, backlog=1024)
+        self._listeners.append(server)
+
+    async def _stop(self) -> None:
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
+        self.registry.close()
+        if self._http is not None:
+            await self._http.shutdown(timeout=_SHUTDOWN_S)
+        self._http = None
+
+    def _serving_pair(self) -> KeyPair:
+        settings = self._settings
+        node = settings.control_plane
+        service = "kubernetes.default.svc"
+        return self._pki.issue_serving(
+            names=[
+                "kubernetes",
+                "kubernetes.default",
+                service,
+                f"{service}.{settings.domain}",
+                "localhost",
+                node.name,
+            ],
+            addresses=[
+                IPv4Address("127.0.0.1"),
+                settings.api_service_address,
+                node.address,
+                settings.host_address,
+            ],
+        )
+
+    async def _tidy_up_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(_TIDY_EVERY_S)
+            await self.tidy_up()
+
+    async def tidy_up(self) -> None:
+        """Forget Events of an hour ago, and history beyond the last ten thousand changes."""
+        resource = by_type(Event)
+        horizon = self._clock() - _EVENT_LIFETIME
+        for kept in list(self.registry.cache(resource).select(Selection())):
+            meta = kept.obj.metadata
+            if _last_seen(kept.obj) < horizon:
+                try:
+                    await self.registry.delete(resource, meta.namespace, meta.name, DeleteOptions())
+                except ApiError as error:
+                    log.debug("expiring event %s: %s", meta.name, error)
+        await self.registry.compact(keep=_CHANGES_KEPT)
+
+    def _metrics(self) -> str:
+        return exposition(
+            registry=self.registry, requests=self._api.requests, compacted=self._store.compacted
+        )
+
+
+def _last_seen(event: object) -> datetime:
+    assert isinstance(event, Event)
+    return parse_time(Time(event.last_timestamp or event.metadata.creation_timestamp))
+
+
+def _request(
+    message: RawRequestMessage,
+    payload: StreamReader,
+    protocol: RequestHandler,
+    writer: AbstractStreamWriter,
+    task: asyncio.Task[None],
+) -> web.BaseRequest:
+    loop = asyncio.get_running_loop()
+    return web.BaseRequest(
+        message, payload, protocol, writer, task, loop, client_max_size=_LARGEST_BODY
+    )
