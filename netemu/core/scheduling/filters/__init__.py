@@ -1,0 +1,1 @@
+"""What makes a Node impossible for a Pod. One file a filter, with a constant `FILTER`."""

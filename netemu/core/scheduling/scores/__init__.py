@@ -1,0 +1,1 @@
+"""What makes a Node better for a Pod than another. One file a score, with a constant `SCORE`."""
