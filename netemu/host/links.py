@@ -8,6 +8,7 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from netemu.core.netstate import Link, Vxlan
+from netemu.host import messages
 from netemu.host.netlink import (
     GONE,
     NLM_F_ACK,
@@ -85,20 +86,20 @@ def change(link: Link, index: int, *, master: int = 0) -> list[Request]:
         attributes.append(("IFLA_MASTER", master))
     message = _message(attributes, index=index, up=link.up)
     requests = [request(doing, _RTM_NEWLINK, message, flags=0)]
-    return [*requests, hairpin(link.name, index)] if link.hairpin else requests
+    return [*requests, hairpin(link.name)] if link.hairpin else requests
 
 
-def hairpin(name: str, index: int) -> Request:
+def hairpin(name: str) -> Request:
     """Let the bridge send a packet back through the port it came from."""
     data = {"attrs": [(_HAIRPIN, 1)]}
     info = [("IFLA_INFO_SLAVE_KIND", "bridge"), ("IFLA_INFO_SLAVE_DATA", data)]
-    message = _message([("IFLA_LINKINFO", {"attrs": info})], index=index)
+    message = _message([("IFLA_IFNAME", name), ("IFLA_LINKINFO", {"attrs": info})])
     return request(f"bridge link set dev {name} hairpin on", _RTM_NEWLINK, message, flags=0)
 
 
-def set_up(name: str, index: int) -> Request:
+def set_up(index: int) -> Request:
     message = _message([], index=index, up=True)
-    return request(f"ip link set {name} up", _RTM_NEWLINK, message, flags=0)
+    return request("ip link set up", _RTM_NEWLINK, message, flags=0)
 
 
 def put_in_group(name: str, group: int) -> Request:
@@ -126,9 +127,7 @@ def show(index: int) -> Request:
 
 def decode(data: bytes, *, name_of: Callable[[int], str]) -> Link:
     """Return what a link's message says."""
-    from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
-
-    message = ifinfmsg(data)
+    message = messages.link_message(data)
     message.decode()
     info = message.get_attr("IFLA_LINKINFO")
     kind = (info and info.get_attr("IFLA_INFO_KIND")) or ""
@@ -152,9 +151,7 @@ _NEW = NLM_F_CREATE | NLM_F_EXCL
 
 
 def _message(attributes: list[Attribute], *, index: int = 0, up: bool | None = None) -> Any:
-    from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
-
-    message = ifinfmsg()
+    message = messages.link_message()
     message["family"] = socket.AF_UNSPEC
     message["index"] = index
     message["attrs"] = attributes

@@ -4,7 +4,7 @@ A thread that calls setns(2) lives in that namespace from then on, and what it
 opens or starts stays there: a socket opened by it can be used from any other
 thread ever after, and a program that it starts needs no nsenter. So a `Netns`
 is one worker thread. That suits the handful of nodes of a cluster; for hundreds
-of pods `visit` lends one thread that goes wherever it is sent.
+of pods one thread goes `inside` one after the other.
 
 A published namespace is a bind mount of `/proc/PID/ns/net` on `/run/netns/NAME`,
 which is all that `ip netns` knows about namespaces.
@@ -19,8 +19,9 @@ import errno
 import os
 import socket
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ParamSpec, Self, TypeVar
 
@@ -64,7 +65,7 @@ class Netns:
         """Enter the namespace at `path`: `/run/netns/NAME` or `/proc/PID/ns/net`."""
         worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"netns-{name}")
         try:
-            worker.submit(_enter, path).result()
+            worker.submit(enter, path).result()
         except BaseException:
             worker.shutdown(wait=False)
             raise
@@ -149,23 +150,26 @@ class Netns:
 
 
 _prepared = False
-_visitor: ThreadPoolExecutor | None = None
 
 
-def visit(path: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run `function` inside the namespace at `path`, in the one thread that is lent to all.
+@contextmanager
+def inside(path: str) -> Iterator[None]:
+    """Let the calling thread be in the namespace at `path` for a while, then return.
 
-    For short work only: open a socket, write a sysctl. Must not be called from inside itself.
+    For pods, of which there are too many for a thread each: open a socket, write a
+    sysctl. Not for the event loop's thread, whose other work would come along.
     """
-    global _visitor
-    if _visitor is None:
-        _visitor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="netns-visitor")
-
-    def inside() -> T:
-        _enter(path)
-        return function(*args, **kwargs)
-
-    return _visitor.submit(inside).result()
+    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        enter(path)
+        try:
+            yield
+        finally:
+            # Staying would keep a namespace alive that everybody else has left.
+            if _libc.setns(home, _CLONE_NEWNET) != 0:
+                raise _last_error()
+    finally:
+        os.close(home)
 
 
 def netns_of(pid: int) -> str:
@@ -288,7 +292,7 @@ def _mount(source: str, target: str, flags: int) -> None:
         raise _last_error()
 
 
-def _enter(path: str) -> None:
+def enter(path: str) -> None:
     """Move the calling thread into the namespace, for good."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

@@ -30,6 +30,7 @@ from netemu.host.pod_addresses import Lease, PodAddresses
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_LOOPBACK_INDEX = 1
 _DOOMED = 0x6E65746D
 """Link group of cables that are about to go."""
 
@@ -105,7 +106,10 @@ class LinuxPodNetwork:
 
     def _cable(self, lease: Lease, pid: int, pod_range: IPv4Network) -> None:
         path = netns.netns_of(pid)
-        with contextlib.closing(netns.visit(path, _enter_pod, lease.netns_name)) as pod:
+        with netns.inside(path):
+            sysctl.write(node_network.POD_SYSCTLS)
+            pod = Netlink.here(name=lease.netns_name)
+        with contextlib.closing(pod):
             if not pod.index_of(POD_LINK):
                 self._plug_in(lease, path)
             index = pod.index_of(POD_LINK)
@@ -117,8 +121,8 @@ class LinuxPodNetwork:
             )
             pod.send(
                 [
-                    links.set_up("lo", 1),
-                    links.set_up(POD_LINK, index),
+                    links.set_up(_LOOPBACK_INDEX),
+                    links.set_up(index),
                     routes.add_address(Address(link=POD_LINK, address=address), index),
                     routes.replace_route(default, index),
                 ]
@@ -140,9 +144,8 @@ class LinuxPodNetwork:
             # A cable of that name leads to an earlier namespace of the same sandbox.
             if netlink.index_of(name):
                 netlink.send([links.delete(name)])
-            netlink.send([cable])
-        # A pod that calls its own Service is answered through the port it came from.
-        netlink.send([links.hairpin(name, netlink.index_of(name))])
+            # A pod that calls its own Service is answered through the port it came from.
+            netlink.send([cable, links.hairpin(name)])
 
     def _remove_doomed(self) -> None:
         """Remove all that are doomed by now; who asks later finds it done."""
@@ -172,9 +175,3 @@ class LinuxPodNetwork:
 def port_of(sandbox_id: str) -> str:
     """Return the name of the node's end of a pod's cable."""
     return names.veth("veth", sandbox_id)
-
-
-def _enter_pod(name: str) -> Netlink:
-    """Prepare the namespace for its link, and return a socket that configures it."""
-    sysctl.write(node_network.POD_SYSCTLS)
-    return Netlink.here(name=name)

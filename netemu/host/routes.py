@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Any
 
 from netemu.core.netstate import Address, ForwardingEntry, Neighbour, Route
+from netemu.host import messages
 from netemu.host.netlink import (
     GONE,
     NLM_F_CREATE,
@@ -99,9 +100,7 @@ def list_addresses() -> Request:
 
 
 def list_routes() -> Request:
-    from pyroute2.netlink.rtnl.rtmsg import rtmsg
-
-    message = rtmsg()
+    message = messages.route_message()
     message["family"] = socket.AF_INET
     return request("ip route", _RTM_GETROUTE, message, flags=NLM_F_DUMP)
 
@@ -115,9 +114,7 @@ def list_forwarding(index: int) -> Request:
 
 
 def decode_address(data: bytes, *, name_of: NameOf) -> Address:
-    from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
-
-    message = ifaddrmsg(data)
+    message = messages.address_message(data)
     message.decode()
     address = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
     interface = IPv4Interface((address, message["prefixlen"]))
@@ -126,9 +123,7 @@ def decode_address(data: bytes, *, name_of: NameOf) -> Address:
 
 def decode_route(data: bytes, *, name_of: NameOf) -> Route | None:
     """Return a route of the main table that somebody set; not those that come with addresses."""
-    from pyroute2.netlink.rtnl.rtmsg import rtmsg
-
-    message = rtmsg(data)
+    message = messages.route_message(data)
     message.decode()
     if message["table"] != _TABLE_MAIN or message["type"] != _UNICAST:
         return None
@@ -146,9 +141,7 @@ def decode_route(data: bytes, *, name_of: NameOf) -> Route | None:
 
 def decode_destination(data: bytes) -> IPv4Network | None:
     """Return where a route of the main table leads, whoever set it."""
-    from pyroute2.netlink.rtnl.rtmsg import rtmsg
-
-    message = rtmsg(data)
+    message = messages.route_message(data)
     message.decode()
     if message["table"] != _TABLE_MAIN:
         return None
@@ -178,9 +171,7 @@ def _words(command: str, item: object) -> str:
 
 
 def _empty_address_message() -> Any:
-    from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
-
-    message = ifaddrmsg()
+    message = messages.address_message()
     message["family"] = socket.AF_INET
     return message
 
@@ -197,9 +188,7 @@ def _address_message(address: IPv4Interface, index: int) -> Any:
 
 
 def _route_message(item: Route, index: int) -> Any:
-    from pyroute2.netlink.rtnl.rtmsg import rtmsg
-
-    message = rtmsg()
+    message = messages.route_message()
     message["family"] = socket.AF_INET
     message["dst_len"] = item.destination.prefixlen
     message["table"] = _TABLE_MAIN
@@ -217,9 +206,7 @@ def _route_message(item: Route, index: int) -> Any:
 
 
 def _neighbour_message(family: int, index: int, address: IPv4Address, mac: str) -> Any:
-    from pyroute2.netlink.rtnl.ndmsg import ndmsg
-
-    message = ndmsg()
+    message = messages.neighbour_message()
     message["family"] = family
     message["ifindex"] = index
     message["state"] = _PERMANENT
@@ -228,17 +215,13 @@ def _neighbour_message(family: int, index: int, address: IPv4Address, mac: str) 
 
 
 def _list_neighbours(doing: str, family: int, index: int) -> Request:
-    from pyroute2.netlink.rtnl.ndmsg import ndmsg
-
-    message = ndmsg()
+    message = messages.neighbour_message()
     message["family"] = family
     message["attrs"] = [("NDA_IFINDEX", index)]
     return request(doing, _RTM_GETNEIGH, message, flags=NLM_F_DUMP)
 
 
 def _neighbour(data: bytes) -> Any:
-    from pyroute2.netlink.rtnl.ndmsg import ndmsg
-
-    message = ndmsg(data)
+    message = messages.neighbour_message(data)
     message.decode()
     return message

@@ -95,9 +95,11 @@ def test_publish_is_seen_by_ip_netns_and_withdrawn_without_trace(holder: int) ->
     assert Path("/proc/self/mountinfo").read_text() == before
 
 
-def test_a_visit_goes_where_it_is_sent(holder: int) -> None:
-    """One thread serves many namespaces."""
-    inside = netns.visit(netns.netns_of(holder), os.readlink, "/proc/thread-self/ns/net")
-    outside = netns.visit("/proc/self/ns/net", os.readlink, "/proc/thread-self/ns/net")
-    assert inside == os.readlink(netns.netns_of(holder))
-    assert outside == os.readlink("/proc/self/ns/net")
+def test_a_thread_goes_inside_and_comes_back(holder: int) -> None:
+    """What runs inside is in the other namespace; afterwards the thread is home, also on error."""
+    home = os.readlink("/proc/thread-self/ns/net")
+    with netns.inside(netns.netns_of(holder)):
+        assert os.readlink("/proc/thread-self/ns/net") == os.readlink(netns.netns_of(holder))
+    with pytest.raises(ZeroDivisionError), netns.inside(netns.netns_of(holder)):
+        _ = 1 // 0
+    assert os.readlink("/proc/thread-self/ns/net") == home
