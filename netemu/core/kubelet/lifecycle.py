@@ -217,8 +217,15 @@ def _run_apps(pod: Pod, memory: PodMemory, now: float, draft: _Draft) -> None:
         _start_if_due(pod, container, known, now, draft, init=False)
         _post_start(container, known.run, draft)
         # postStart is synchronous: the next container waits for it.
-        if known.run and known.run.running and known.run.post_start in (Hook.DUE, Hook.RUNNING):
+        if _awaits_post_start(container, known.run, draft):
             return
+
+
+def _awaits_post_start(container: Container, run: Run | None, draft: _Draft) -> bool:
+    if run is not None and run.running:
+        return run.post_start in (Hook.DUE, Hook.RUNNING)
+    has_hook = container.lifecycle is not None and container.lifecycle.post_start is not None
+    return has_hook and Start(container.name) in draft.actions
 
 
 def _start_if_due(

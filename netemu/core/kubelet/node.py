@@ -23,7 +23,7 @@ from netemu.model.schema import MicroTime, Quantity, Time
 from netemu.model.settings import NodeSettings
 
 LEASE_NAMESPACE = "kube-node-lease"
-KUBELET_VERSION = "v1.34.0"
+KUBELET_VERSION = "v1.34.0-netemu"
 RUNTIME_VERSION = "netemu://0.1.0"
 MAX_PODS = 110
 _LEASE_SECONDS = 40

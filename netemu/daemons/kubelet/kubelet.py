@@ -33,7 +33,7 @@ from netemu.host.contract import ExecSession, PodNetwork, Runtime
 from netemu.host.netns import Netns
 from netemu.model.core_v1 import Node, Pod
 from netemu.model.keys import ObjectKey
-from netemu.model.runtime import SandboxKind
+from netemu.model.runtime import ContainerPhase, SandboxKind
 from netemu.model.settings import ClusterSettings, NodeSettings
 
 log = logging.getLogger(__name__)
@@ -281,21 +281,23 @@ class Kubelet:
     async def _look_around(self) -> None:
         """Find, now and then, what no event has told: the kubelet's relist."""
         while True:
-            await asyncio.sleep(_LOOK_EVERY_S)
-            began_at = self._context.now()
             try:
-                world = await self._observe()
+                await self._relist()
             except HostError as error:
                 log.warning("looking at the runtime: %s", error)
-                continue
-            for uid, worker in list(self._workers.items()):
-                worker.tick()
-                sandbox = world.sandboxes.get(uid)
-                if sandbox is None or not sandbox.alive:
-                    worker.sandbox_lost(began_at)
-                for state in world.containers.get(uid, ()):
-                    if state.phase != "running":
-                        worker.exited(state)
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+    async def _relist(self) -> None:
+        began_at = self._context.now()
+        world = await self._observe()
+        for uid, worker in list(self._workers.items()):
+            worker.tick()
+            sandbox = world.sandboxes.get(uid)
+            if sandbox is None or not sandbox.alive:
+                worker.sandbox_lost(began_at)
+            for state in world.containers.get(uid, ()):
+                if state.phase is not ContainerPhase.RUNNING:
+                    worker.exited(state)
 
 
 def _no_log(pod: Pod, container: str, *, previous: bool) -> ApiError:
