@@ -9,8 +9,9 @@ from __future__ import annotations
 from netemu.core.apiserver.field_errors import bad_value, invalid_kind
 from netemu.model.apps_v1 import Deployment, ReplicaSet
 from netemu.model.autoscaling_v1 import Scale, ScaleSpec, ScaleStatus
-from netemu.model.meta_v1 import LabelSelector, ObjectMeta
+from netemu.model.meta_v1 import ObjectMeta
 from netemu.model.schema import copy_of
+from netemu.model.selector import from_label_selector
 
 Scalable = Deployment | ReplicaSet
 
@@ -27,7 +28,9 @@ def scale_of(obj: Scalable) -> Scale:
             creation_timestamp=meta.creation_timestamp,
         ),
         spec=ScaleSpec(replicas=obj.spec.replicas or 0),
-        status=ScaleStatus(replicas=obj.status.replicas, selector=selector_text(obj.spec.selector)),
+        status=ScaleStatus(
+            replicas=obj.status.replicas, selector=str(from_label_selector(obj.spec.selector))
+        ),
     )
 
 
@@ -43,20 +46,3 @@ def scaled(obj: Scalable, scale: Scale) -> Scalable:
     # What the client read decides whether it may write.
     changed.metadata.resource_version = scale.metadata.resource_version
     return changed
-
-
-def selector_text(selector: LabelSelector | None) -> str:
-    """Return a selector as the `labelSelector` query parameter has it."""
-    if selector is None:
-        return ""
-    terms = [f"{key}={value}" for key, value in selector.match_labels.items()]
-    for term in selector.match_expressions:
-        values = ",".join(sorted(term.values))
-        match term.operator:
-            case "In" | "NotIn":
-                terms.append(f"{term.key} {term.operator.lower()} ({values})")
-            case "Exists":
-                terms.append(term.key)
-            case "DoesNotExist":
-                terms.append(f"!{term.key}")
-    return ",".join(sorted(terms))

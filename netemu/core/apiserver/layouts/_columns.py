@@ -11,6 +11,7 @@ from netemu.core.apiserver.ages import age_of
 from netemu.model.core_v1 import Container
 from netemu.model.meta_v1 import LabelSelector
 from netemu.model.schema import ApiObject
+from netemu.model.selector import from_label_selector
 
 NONE = "<none>"
 UNSET = "<unset>"
@@ -75,21 +76,7 @@ def selector_cell(labels: dict[str, str]) -> str:
 
 
 def label_selector_cell(selector: LabelSelector | None) -> str:
-    if selector is None:
-        return NONE
-    terms = [f"{key}={value}" for key, value in sorted(selector.match_labels.items())]
-    for term in selector.match_expressions:
-        values = ",".join(sorted(term.values))
-        match term.operator:
-            case "In":
-                terms.append(f"{term.key} in ({values})")
-            case "NotIn":
-                terms.append(f"{term.key} notin ({values})")
-            case "Exists":
-                terms.append(term.key)
-            case "DoesNotExist":
-                terms.append(f"!{term.key}")
-    return joined(terms)
+    return str(from_label_selector(selector)) or NONE
 
 
 def container_cells(containers: list[Container]) -> list[str]:

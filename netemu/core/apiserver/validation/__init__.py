@@ -21,35 +21,35 @@ from netemu.core.apiserver.validation import (
     services,
     workloads,
 )
-from netemu.core.apiserver.validation.context import Context
 from netemu.model.apps_v1 import Deployment, ReplicaSet
 from netemu.model.coordination_v1 import Lease
 from netemu.model.core_v1 import ConfigMap, Endpoints, Event, Node, Pod, Secret, Service
 from netemu.model.discovery_v1 import EndpointSlice
+from netemu.model.kinds import Resource
 from netemu.model.schema import ApiObject
 
 T = TypeVar("T", bound=ApiObject)
 
-Validate = Callable[[Any, Context], list[FieldError]]
-ValidateUpdate = Callable[[Any, Any, Context], list[FieldError]]
+Validate = Callable[[Any], list[FieldError]]
+ValidateUpdate = Callable[[Any, Any], list[FieldError]]
 
 
-def validate_create(obj: ApiObject, ctx: Context) -> list[FieldError]:
+def validate_create(obj: ApiObject, resource: Resource) -> list[FieldError]:
     """Return what is wrong with an object that is to be stored for the first time."""
-    errors = metadata.validate_metadata(obj)
+    errors = metadata.validate_metadata(obj, resource)
     validate = _VALIDATE.get(type(obj))
-    return errors + validate(obj, ctx) if validate is not None else errors
+    return errors + validate(obj) if validate is not None else errors
 
 
-def validate_update(new: T, old: T, ctx: Context) -> list[FieldError]:
+def validate_update(new: T, old: T, _resource: Resource) -> list[FieldError]:
     """Return what is wrong with `new`, which is to replace `old`."""
     errors = metadata.validate_metadata_update(new, old)
     validate = _VALIDATE.get(type(new))
     # What is stored was valid once; a Deployment's status needs no second look at its spec.
     if validate is not None and _content(new) != _content(old):
-        errors += validate(new, ctx)
+        errors += validate(new)
     update = _UPDATE.get(type(new))
-    return errors + update(new, old, ctx) if update is not None else errors
+    return errors + update(new, old) if update is not None else errors
 
 
 def _content(obj: ApiObject) -> list[Any]:
@@ -61,32 +61,31 @@ def _content(obj: ApiObject) -> list[Any]:
 
 
 _VALIDATE: dict[type, Validate] = {
-    Pod: lambda obj, _: pods.validate_pod(obj),
+    Pod: pods.validate_pod,
     Service: services.validate_service,
-    Deployment: lambda obj, _: workloads.validate_deployment(obj),
-    ReplicaSet: lambda obj, _: workloads.validate_replica_set(obj),
-    Endpoints: lambda obj, _: endpoints.validate_endpoints(obj),
-    EndpointSlice: lambda obj, _: endpoints.validate_endpoint_slice(obj),
-    ConfigMap: lambda obj, _: configuration.validate_config_map(obj),
-    Secret: lambda obj, _: configuration.validate_secret(obj),
-    Node: lambda obj, _: nodes.validate_node(obj),
-    Lease: lambda obj, _: nodes.validate_lease(obj),
-    Event: lambda obj, _: configuration.validate_event(obj),
+    Deployment: workloads.validate_deployment,
+    ReplicaSet: workloads.validate_replica_set,
+    Endpoints: endpoints.validate_endpoints,
+    EndpointSlice: endpoints.validate_endpoint_slice,
+    ConfigMap: configuration.validate_config_map,
+    Secret: configuration.validate_secret,
+    Node: nodes.validate_node,
+    Lease: nodes.validate_lease,
+    Event: configuration.validate_event,
 }
 
 _UPDATE: dict[type, ValidateUpdate] = {
-    Pod: lambda new, old, _: pod_updates.validate_pod_update(new, old),
-    Service: lambda new, old, _: services.validate_service_update(new, old),
-    Deployment: lambda new, old, _: workloads.validate_selector_update(new, old),
-    ReplicaSet: lambda new, old, _: workloads.validate_selector_update(new, old),
-    EndpointSlice: lambda new, old, _: endpoints.validate_endpoint_slice_update(new, old),
-    ConfigMap: lambda new, old, _: configuration.validate_config_map_update(new, old),
-    Secret: lambda new, old, _: configuration.validate_secret_update(new, old),
-    Node: lambda new, old, _: nodes.validate_node_update(new, old),
+    Pod: pod_updates.validate_pod_update,
+    Service: services.validate_service_update,
+    Deployment: workloads.validate_selector_update,
+    ReplicaSet: workloads.validate_selector_update,
+    EndpointSlice: endpoints.validate_endpoint_slice_update,
+    ConfigMap: configuration.validate_config_map_update,
+    Secret: configuration.validate_secret_update,
+    Node: nodes.validate_node_update,
 }
 
 __all__ = [
-    "Context",
     "FieldError",
     "Reason",
     "invalid",

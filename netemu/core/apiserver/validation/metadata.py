@@ -13,7 +13,7 @@ from netemu.core.apiserver.field_errors import (
 )
 from netemu.core.apiserver.validation import formats
 from netemu.model.core_v1 import Namespace, Service
-from netemu.model.kinds import by_type
+from netemu.model.kinds import Resource
 from netemu.model.meta_v1 import LabelSelector, OwnerReference
 from netemu.model.schema import ApiObject
 
@@ -27,7 +27,7 @@ _NAMES: dict[type, Callable[[str], list[str]]] = {
 }
 
 
-def validate_metadata(obj: ApiObject) -> list[FieldError]:
+def validate_metadata(obj: ApiObject, resource: Resource) -> list[FieldError]:
     meta = obj.metadata
     errors: list[FieldError] = []
     check = _NAMES.get(type(obj), formats.dns_subdomain)
@@ -35,16 +35,16 @@ def validate_metadata(obj: ApiObject) -> list[FieldError]:
         errors.append(required("metadata.name", "name or generateName is required"))
     else:
         errors += [bad_value("metadata.name", meta.name, text) for text in check(meta.name)]
-    errors += _validate_namespace(obj)
+    errors += _validate_namespace(obj, resource)
     errors += validate_labels(meta.labels, "metadata.labels")
     errors += validate_annotations(meta.annotations, "metadata.annotations")
     errors += _validate_owners(meta.owner_references)
     return errors + _validate_finalizers(meta.finalizers)
 
 
-def _validate_namespace(obj: ApiObject) -> list[FieldError]:
+def _validate_namespace(obj: ApiObject, resource: Resource) -> list[FieldError]:
     namespace, field = obj.metadata.namespace, "metadata.namespace"
-    if not by_type(type(obj)).namespaced:
+    if not resource.namespaced:
         return [forbidden(field, "not allowed on this type")] if namespace else []
     if not namespace:
         return [required(field)]

@@ -1,6 +1,6 @@
 """Services: what type, addresses, ports and policies may be combined.
 
-Whether an address or a node port is free, the allocator says (kube-proxy.md, 7).
+Whether an address or a node port is free and in range, the allocator says (kube-proxy.md, 7).
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from netemu.core.apiserver.field_errors import (
     unsupported,
 )
 from netemu.core.apiserver.validation import formats
-from netemu.core.apiserver.validation.context import Context
 from netemu.core.apiserver.validation.metadata import validate_labels
 from netemu.core.apiserver.validation.probes import validate_port
 from netemu.model.codec import to_dict
@@ -29,7 +28,7 @@ _EXTERNAL = ("NodePort", "LoadBalancer")
 _AFFINITY_MAX_S = 86400
 
 
-def validate_service(service: Service, ctx: Context) -> list[FieldError]:
+def validate_service(service: Service) -> list[FieldError]:
     spec = service.spec
     errors: list[FieldError] = []
     if spec.type not in _TYPES:
@@ -37,7 +36,7 @@ def validate_service(service: Service, ctx: Context) -> list[FieldError]:
     headless = spec.cluster_ip == "None"
     if not spec.ports and not headless and spec.type != "ExternalName":
         errors.append(required("spec.ports"))
-    errors += _validate_ports(spec, ctx)
+    errors += _validate_ports(spec)
     errors += _validate_type(spec)
     errors += validate_labels(spec.selector, "spec.selector")
     errors += _validate_affinity(spec)
@@ -47,7 +46,7 @@ def validate_service(service: Service, ctx: Context) -> list[FieldError]:
     return errors + _validate_load_balancer(spec)
 
 
-def _validate_ports(spec: ServiceSpec, ctx: Context) -> list[FieldError]:
+def _validate_ports(spec: ServiceSpec) -> list[FieldError]:
     errors: list[FieldError] = []
     names: set[str] = set()
     for index, port in enumerate(spec.ports):
@@ -62,7 +61,7 @@ def _validate_ports(spec: ServiceSpec, ctx: Context) -> list[FieldError]:
                 errors.append(duplicate(f"{at}.name", port.name))
             names.add(port.name)
         errors += _validate_port(port, at, spec)
-    return errors + _validate_unique(spec) + _validate_node_ports(spec, ctx)
+    return errors + _validate_unique(spec)
 
 
 def _validate_port(port: ServicePort, at: str, spec: ServiceSpec) -> list[FieldError]:
@@ -93,18 +92,6 @@ def _validate_unique(spec: ServiceSpec) -> list[FieldError]:
             errors.append(duplicate(f"{at}.nodePort", port.node_port))
         node_ports.add((port.protocol, port.node_port))
     return errors
-
-
-def _validate_node_ports(spec: ServiceSpec, ctx: Context) -> list[FieldError]:
-    if spec.type not in _EXTERNAL:
-        return []
-    first, last = ctx.node_ports.start, ctx.node_ports.stop - 1
-    detail = f"provided port is not in the valid range. The range of valid ports is {first}-{last}"
-    return [
-        bad_value(f"spec.ports[{index}].nodePort", port.node_port, detail)
-        for index, port in enumerate(spec.ports)
-        if port.node_port and port.node_port not in ctx.node_ports
-    ]
 
 
 def _validate_type(spec: ServiceSpec) -> list[FieldError]:
