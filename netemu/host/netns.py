@@ -94,7 +94,7 @@ class Netns:
         process = await self.call(self._spawn, argv, env)
         # Waiting elsewhere leaves the namespace's thread free for others.
         loop = asyncio.get_running_loop()
-        ended = loop.run_in_executor(None, self._finish, process, stdin, timeout_s)
+        ended = loop.run_in_executor(_waiters, self._finish, process, stdin, timeout_s)
         try:
             return await asyncio.shield(ended)
         except asyncio.CancelledError:
@@ -148,6 +148,9 @@ class Netns:
                 raise HostError(f"running {program}", where=self.name, answer=answer) from error
         return Completed(process.returncode, stdout, stderr)
 
+
+_waiters = ThreadPoolExecutor(max_workers=64, thread_name_prefix="netns-program")
+"""Who wait for programs. The event loop's own few threads are for short work."""
 
 _prepared = False
 
@@ -234,6 +237,8 @@ def tidy() -> None:
         with contextlib.suppress(OSError):
             os.rmdir(NETNS_DIR)
     os.unlink(_MARK)
+    with contextlib.suppress(OSError):
+        os.rmdir(os.path.dirname(_MARK))
     _prepared = False
 
 

@@ -13,7 +13,7 @@ from ipaddress import IPv4Network
 
 from netemu.core import names, node_network
 from netemu.core.netstate import NetState, Scope, Verb, diff
-from netemu.host import links, netns, routes, sysctl
+from netemu.host import bridge_filter, links, netns, routes, sysctl
 from netemu.host.netlink import Netlink
 from netemu.host.netns import Netns
 from netemu.host.netstate import LinuxNetState
@@ -34,6 +34,7 @@ async def wire(
 def _wire(
     settings: ClusterSettings, switch: Netns, nodes: Mapping[str, Netns], host: Netns
 ) -> None:
+    host.call_sync(bridge_filter.require)
     for node in settings.nodes:
         plan = node_network.plan_node(settings, node)
         nodes[node.name].call_sync(sysctl.write, sorted(plan.sysctls, key=str))
@@ -84,12 +85,12 @@ def remove_all(cluster: str, *, others: Iterable[str] = ()) -> None:
     """
     with contextlib.closing(Netlink.here(name="host")) as netlink:
         netlink.send([links.delete(names.host_link(cluster))])
-    kept = tuple(
-        names.netns_prefix(other)
-        for other in others
-        if names.netns_prefix(other).startswith(names.netns_prefix(cluster)) and other != cluster
-    )
+    staying = set(others) - {cluster}
+    prefixes = map(names.netns_prefix, staying)
+    kept = tuple(prefix for prefix in prefixes if prefix.startswith(names.netns_prefix(cluster)))
     for name in netns.published(names.netns_prefix(cluster)):
         if not name.startswith(kept):
             netns.withdraw(name)
     netns.tidy()
+    if not staying:
+        bridge_filter.release()
