@@ -195,10 +195,11 @@ class UnixExecSession:
         room: asyncio.Future[None] = self._loop.create_future()
         self._loop.add_writer(fd, _settle(room))
         try:
-            await asyncio.wait({room, self._exit}, return_when=asyncio.FIRST_COMPLETED)
+            self._exit.add_done_callback(_settle(room))
+            await room
         finally:
             self._loop.remove_writer(fd)
-        if not room.done():
+        if self._exit.done():
             raise BrokenPipeError("the process has ended")
 
     async def close_stdin(self) -> None:
@@ -244,8 +245,8 @@ class UnixExecSession:
         self._fail(HostError("exec", answer="the session is closed"))
 
 
-def _settle(future: asyncio.Future[None]) -> Callable[[], None]:
-    def settle() -> None:
+def _settle(future: asyncio.Future[None]) -> Callable[..., None]:
+    def settle(_: object = None) -> None:
         if not future.done():
             future.set_result(None)
 

@@ -55,8 +55,8 @@ class Request:
         self.peer = ("", 0)
         self.port = 0
         connection = headers.get("connection", "").lower()
-        self.keep_alive = "close" not in connection if version == "HTTP/1.1" else (
-            "keep-alive" in connection
+        self.keep_alive = (
+            "close" not in connection if version == "HTTP/1.1" else ("keep-alive" in connection)
         )
 
     @property

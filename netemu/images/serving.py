@@ -14,8 +14,12 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from netemu.images.http import BadRequest, Parser, Request, Response, render
+
+if TYPE_CHECKING:
+    import ssl  # Who serves TLS has imported it; a stand-in need not.
 
 Peer = tuple[str, int]
 HttpHandler = Callable[[Request], Response]
@@ -24,6 +28,7 @@ DatagramHandler = Callable[[bytes, Peer, int], bytes | None]
 
 _BACKLOG = 4096
 _CHUNK = 64 << 10
+_TLS_IDLE_S = 120.0
 _READ = select.EPOLLIN | select.EPOLLRDHUP
 
 
@@ -58,7 +63,7 @@ class Server:
         self._slow = slow
         self._raw = raw
         self._epoll = select.epoll()
-        self._listeners: dict[int, tuple[socket.socket, int]] = {}
+        self._listeners: dict[int, tuple[socket.socket, int, ssl.SSLContext | None]] = {}
         self._datagrams: dict[int, tuple[socket.socket, int]] = {}
         self._connections: dict[int, Connection] = {}
         self._finished: list[tuple[Connection, Request, Response]] = []
@@ -66,8 +71,10 @@ class Server:
         self._wakeup, self._alarm = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._epoll.register(self._wakeup, select.EPOLLIN)
 
-    def listen_tcp(self, port: int, address: str = "") -> None:
-        """Serve HTTP; OSError if the port cannot be listened on."""
+    def listen_tcp(
+        self, port: int, address: str = "", *, tls: ssl.SSLContext | None = None
+    ) -> None:
+        """Serve HTTP or HTTPS; OSError if the port cannot be listened on."""
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -77,7 +84,7 @@ class Server:
             listener.close()
             raise
         listener.setblocking(False)
-        self._listeners[listener.fileno()] = (listener, port)
+        self._listeners[listener.fileno()] = (listener, port, tls)
         self._epoll.register(listener.fileno(), select.EPOLLIN)
 
     def listen_udp(self, port: int, address: str = "") -> None:
@@ -135,12 +142,15 @@ class Server:
 
     # TCP.
 
-    def _accept(self, listener: socket.socket, port: int) -> None:
+    def _accept(self, listener: socket.socket, port: int, tls: ssl.SSLContext | None) -> None:
         with contextlib.suppress(OSError):
             for _ in range(64):
                 accepted, peer = listener.accept()
-                accepted.setblocking(False)
                 accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if tls is not None:
+                    _in_thread(self._serve_tls, accepted, peer, port, tls)
+                    continue
+                accepted.setblocking(False)
                 connection = Connection(accepted, peer, port)
                 self._connections[accepted.fileno()] = connection
                 self._epoll.register(accepted.fileno(), _READ)
@@ -212,11 +222,28 @@ class Server:
         connection.closing = True
         connection.socket.close()
 
+    def _serve_tls(
+        self, accepted: socket.socket, peer: Peer, port: int, tls: ssl.SSLContext
+    ) -> None:
+        """Serve one client in a thread of its own: TLS is rare here, and clumsy with epoll."""
+        parser = Parser()
+        with contextlib.suppress(OSError, BadRequest):
+            accepted.settimeout(_TLS_IDLE_S)
+            with tls.wrap_socket(accepted, server_side=True) as stream:
+                keep = True
+                while keep and (data := stream.recv(_CHUNK)):
+                    parser.feed(data)
+                    while keep and (request := parser.next()) is not None:
+                        request.peer, request.port = peer, port
+                        stream.sendall(render(request, self._http(request)))
+                        keep = request.keep_alive
+        accepted.close()
+
     # Slow answers.
 
     def _begin_slow_one(self, connection: Connection, request: Request) -> None:
         connection.slow = True
-        threading.Thread(target=self._work, args=(connection, request), daemon=True).start()
+        _in_thread(self._work, connection, request)
 
     def _work(self, connection: Connection, request: Request) -> None:
         try:
@@ -239,3 +266,7 @@ class Server:
             if connection.socket.fileno() >= 0:
                 self._reply(connection, request, response)
                 self._answer(connection)
+
+
+def _in_thread(target: Callable[..., None], *args: object) -> None:
+    threading.Thread(target=target, args=args, daemon=True).start()

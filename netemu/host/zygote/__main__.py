@@ -15,7 +15,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import setproctitle
 
@@ -71,7 +71,7 @@ def _become_independent(run_dir: str) -> None:
 
 
 @contextlib.contextmanager
-def _only_one(run_dir: str):  # type: ignore[no-untyped-def]
+def _only_one(run_dir: str) -> Iterator[bool]:
     """Hold the lock that says: the zygote of this directory is me."""
     fd = os.open(f"{run_dir}/zygote.pid", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from netemu.host.processes import start_ticks
 from netemu.host.zygote import children
-from netemu.host.zygote.children import Ear, PidNamespaces, StartError, Voice
+from netemu.host.zygote.children import Ear, PidNamespaces, StartError
 from netemu.host.zygote.container import Surroundings, become_container
 from netemu.host.zygote.logs import LogFile, Pipes, Pump
 from netemu.host.zygote.loop import Loop

@@ -46,7 +46,7 @@ class Entrypoint:
             traceback.print_exc()
             return 1
         if isinstance(code, str):
-            print(code, file=sys.stderr)  # noqa: T201 - what sys.exit(text) means.
+            print(code, file=sys.stderr)
             return 1
         return code & 0xFF if isinstance(code, int) else 0
 

@@ -7,7 +7,6 @@ import errno
 import functools
 import os
 import select
-import signal
 import socket
 import sys
 import time
