@@ -158,6 +158,45 @@ class HttpsClient:
         """GET any path: `/healthz`, `/version`, `/metrics`."""
         return (await self._request("GET", path, query)).decode()
 
+    async def read_as(self, path: str, accept: str, query: dict[str, str] | None = None) -> bytes:
+        """GET a path in another form than an object's: a Table, a document."""
+        return await self._request("GET", path, query, headers={"Accept": accept})
+
+    async def stream(self, path: str, query: dict[str, str]) -> AsyncIterator[bytes]:
+        """Yield what a path says, as it says it, for as long as it does: logs."""
+        try:
+            async with self._open().get(
+                self.access.server + path,
+                params=query,
+                headers=self._headers(),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=_TIMEOUT_S),
+            ) as reply:
+                if reply.status >= 400:
+                    raise _failure(reply.status, await reply.read())
+                async for data in reply.content.iter_any():
+                    yield data
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._unreachable(error) from error
+
+    async def websocket(
+        self, path: str, query: list[tuple[str, str]], *, protocols: tuple[str, ...]
+    ) -> aiohttp.ClientWebSocketResponse:
+        """Open a WebSocket; an answer that is no upgrade is the ApiError it says."""
+        try:
+            return await self._open().ws_connect(
+                self.access.server + path,
+                params=query,
+                headers=self._headers(),
+                protocols=protocols,
+                max_msg_size=_LONGEST_LINE,
+            )
+        except aiohttp.WSServerHandshakeError as error:
+            # The handshake drops the body: the same request without an upgrade says why.
+            await self._request("GET", path, dict(query))
+            raise ApiError(error.status, "", error.message) from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._unreachable(error) from error
+
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
