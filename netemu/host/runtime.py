@@ -69,7 +69,8 @@ def _environment() -> dict[str, str]:
     kept = {"PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"}
     inherited = {name: value for name, value in os.environ.items() if name in kept}
     package = os.path.dirname(os.path.dirname(os.path.abspath(netemu.__file__)))
-    return inherited | {"LANG": "C.UTF-8", "PYTHONPATH": package, "PYTHONUTF8": "1"}
+    path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH", ""))))
+    return inherited | {"LANG": "C.UTF-8", "PYTHONPATH": path, "PYTHONUTF8": "1"}
 
 
 async def _answers(run_dir: str | os.PathLike[str]) -> bool:

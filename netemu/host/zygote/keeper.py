@@ -270,7 +270,6 @@ class Keeper:
                 container.state.oom_killed = bool(self._around.cgroups.oom_kills(container.cgroup))
             self._save_state(container)
             self._tell(container.state)
-        container.state.pid = 0
         for call in container.removal:
             call()
 
@@ -409,6 +408,7 @@ def _state_of(spec: ContainerSpec, pid: int) -> ContainerState:
 
 def _note_end(state: ContainerState, status: int | None) -> None:
     state.finished_at = time.time()
+    state.pid = 0
     if status is None:
         state.phase = ContainerPhase.UNKNOWN
         state.exit_code = 137
