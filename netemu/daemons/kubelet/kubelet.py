@@ -144,6 +144,11 @@ class Kubelet:
         except FileNotFoundError:
             raise _no_log(pod, container, previous=previous) from None
 
+    def exit_code(self, pod: Pod, container: str) -> int:
+        """Return the exit code of the container's newest run; 0 while it runs."""
+        run = self._run_of(pod, container)
+        return run.exit_code if run is not None else 0
+
     def _run_of(self, pod: Pod, container: str, *, previous: bool = False) -> Run | None:
         worker = self._workers.get(pod.metadata.uid)
         if worker is None:

@@ -34,6 +34,7 @@ _RETRY_S = 2.0
 _CONFIG_RETRY_S = 10.0
 _CREATING_SHOWN_AFTER_S = 0.5
 """A Pod that is up sooner goes from Pending to Running in one status."""
+_COMPLAINTS_AFTER_S = 1.0
 _LAST_WORDS_MAX = 4096
 _LOG_WORDS_MAX = 2048
 _LOG_LINES_MAX = 80
@@ -306,6 +307,8 @@ class PodWorker:
             text = f"Started container {known.name}"
             self._node.tell(self.pod, "Started", text, container=known.name)
             self._watch_over(known, run)
+            if is_stand_in(run.image_id):
+                self._listen_for_complaints(known.name, run)
         else:
             text = f"Error: {run.message}"
             self._node.tell(self.pod, "Failed", text, container=known.name, warning=True)
@@ -332,6 +335,17 @@ class PodWorker:
             stand_in=is_stand_in(run.image_id),
         )
         self._tasks[known.name] = self._node.tasks.create_task(self._prober.follow(probed))
+
+    def _listen_for_complaints(self, name: str, run: Run) -> None:
+        """Make events of the ports that a stand-in says it cannot listen on."""
+
+        def hear() -> None:
+            with suppress(OSError), open(self.dir.last_words(name, run.attempt)) as file:
+                for line in file:
+                    text = f"stand-in: {line.partition(': ')[2].strip()}"
+                    self._node.tell(self.pod, "PortNotServed", text, container=name, warning=True)
+
+        asyncio.get_running_loop().call_later(_COMPLAINTS_AFTER_S, hear)
 
     def adopt(self) -> None:
         """Watch over the runs that an earlier kubelet left running."""

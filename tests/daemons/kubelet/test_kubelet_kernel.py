@@ -1,0 +1,457 @@
+"""Real Pods: an API server in this process, a zygote, one node, one kubelet."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import PurePosixPath
+
+import pytest
+import yaml
+
+from netemu.client.contract import Client
+from netemu.core.kubelet.container_spec import node_sandbox_id
+from netemu.daemons.apiserver.server import ApiServer
+from netemu.daemons.kubelet import Kubelet
+from netemu.daemons.kubelet.streams import KubeletStreams
+from netemu.errors import ApiError
+from netemu.host.netns import Netns, netns_of
+from netemu.host.pki import create_pki
+from netemu.host.pod_network import LinuxPodNetwork
+from netemu.host.runtime import ZygoteRuntime, start_zygote
+from netemu.model.authentication_v1 import UserInfo
+from netemu.model.codec import from_dict
+from netemu.model.coordination_v1 import Lease
+from netemu.model.core_v1 import ConfigMap, Event, Node, Pod, Service, ServiceAccount
+from netemu.model.runtime import SandboxKind, SandboxSpec
+from netemu.model.settings import ClusterSettings, NodeSettings
+from netemu.storage.memory import MemoryStore
+
+pytestmark = pytest.mark.root
+
+RUN = PurePosixPath("/run/netemu/kubelet-test")
+STATE = PurePosixPath("/var/lib/netemu/kubelet-test")
+NODE = NodeSettings(name="worker-1", address=IPv4Address("198.18.0.12"), control_plane=True)
+SETTINGS = ClusterSettings(
+    name="kubelet-test",
+    underlay=IPv4Network("198.18.0.0/24"),
+    nodes=(NODE,),
+    state_dir=STATE,
+    run_dir=RUN,
+)
+PRELOAD = ("netemu.images.agnhost", "netemu.images.standin")
+
+
+def clock() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass
+class Cluster:
+    """A node, and what a test asks of it."""
+
+    server: ApiServer
+    client: Client
+    runtime: ZygoteRuntime
+    network: LinuxPodNetwork
+    netns: Netns
+    kubelet: Kubelet = field(init=False)
+    running: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    async def start_kubelet(self) -> None:
+        self.kubelet = Kubelet(
+            client=self.client,
+            settings=SETTINGS,
+            node=NODE,
+            runtime=self.runtime,
+            network=self.network,
+            netns=self.netns,
+            clock=clock,
+            state_dir=STATE,
+        )
+        self.server.streams = KubeletStreams({NODE.name: self.kubelet})
+        await self.running.enter_async_context(_running(self.kubelet.run()))
+        await self.until(self._has_node)
+        await self.client.patch(
+            Node,
+            NODE.name,
+            "",
+            {"spec": {"podCIDR": "10.244.1.0/24", "podCIDRs": ["10.244.1.0/24"]}},
+        )
+        await self.until(self._node_is_ready)
+
+    async def stop_kubelet(self) -> None:
+        await self.running.aclose()
+        self.running = AsyncExitStack()
+
+    async def _has_node(self) -> bool:
+        try:
+            await self.client.get(Node, NODE.name)
+        except ApiError:
+            return False
+        return True
+
+    async def _node_is_ready(self) -> bool:
+        node = await self.client.get(Node, NODE.name)
+        return any(c.type == "Ready" and c.status == "True" for c in node.status.conditions)
+
+    async def apply(self, text: str) -> Pod:
+        """Create a Pod of this node, as the scheduler would leave it."""
+        made = from_dict(yaml.safe_load(text), Pod)
+        made.spec.node_name = NODE.name
+        return await self.client.create(made)
+
+    async def pod(self, name: str) -> Pod:
+        return await self.client.get(Pod, name, "default")
+
+    async def until(self, check: Callable[[], object], within_s: float = 15) -> None:
+        """Wait until the check holds."""
+        deadline = time.monotonic() + within_s
+        while True:
+            found = check()
+            if asyncio.iscoroutine(found):
+                found = await found
+            if found:
+                return
+            assert time.monotonic() < deadline, f"not within {within_s} s: {check}"
+            await asyncio.sleep(0.01)
+
+    async def ready(self, name: str, within_s: float = 15) -> Pod:
+        await self.until(lambda: self._is_ready(name), within_s)
+        return await self.pod(name)
+
+    async def _is_ready(self, name: str) -> bool:
+        conditions = (await self.pod(name)).status.conditions
+        return any(c.type == "Ready" and c.status == "True" for c in conditions)
+
+    async def waits_for(
+        self, name: str, holds: Callable[[Pod], object], within_s: float = 15
+    ) -> Pod:
+        async def check() -> bool:
+            return bool(holds(await self.pod(name)))
+
+        await self.until(check, within_s)
+        return await self.pod(name)
+
+    async def gone(self, name: str, within_s: float = 15) -> None:
+        async def check() -> bool:
+            try:
+                await self.pod(name)
+            except ApiError as error:
+                return error.not_found
+            return False
+
+        await self.until(check, within_s)
+
+    async def exec(self, name: str, *argv: str) -> str:
+        pod = await self.pod(name)
+        session = await self.kubelet.open_exec(
+            pod, pod.spec.containers[0].name, argv, stdin=False, tty=False
+        )
+        out = b"".join([data async for _, data in session.output()])
+        assert await session.wait() == 0, out
+        return out.decode()
+
+    async def log(self, name: str, **options: object) -> str:
+        pod = await self.pod(name)
+        read = self.kubelet.read_log(pod, pod.spec.containers[0].name, **options)
+        return b"".join([data async for data in read]).decode()
+
+    async def events(self, name: str) -> list[tuple[str, str]]:
+        found = await self.client.list(Event, "default")
+        return [
+            (event.reason, event.message)
+            for event in found.items
+            if event.involved_object.name == name
+        ]
+
+
+@asynccontextmanager
+async def _running(work) -> AsyncIterator[None]:
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(work)
+        try:
+            yield
+        finally:
+            task.cancel()
+
+
+@pytest.fixture
+async def cluster() -> AsyncIterator[Cluster]:
+    server = ApiServer(settings=SETTINGS, store=MemoryStore(), pki=create_pki("t"), clock=clock)
+    await server.load()
+    client = server.client(UserInfo(username="system:node:worker-1", groups=["system:masters"]))
+    await _controllers_work(client)
+    await start_zygote(RUN, STATE, SETTINGS.name, PRELOAD)
+    runtime = await ZygoteRuntime.connect(RUN)
+    node = await runtime.create_sandbox(
+        SandboxSpec(
+            id=node_sandbox_id(NODE.name), kind=SandboxKind.NODE, node=NODE.name, hostname=NODE.name
+        )
+    )
+    netns = Netns.open(netns_of(node.pid), name=NODE.name)
+    await netns.run(["ip", "link", "set", "lo", "up"])
+    await netns.run(["ip", "address", "add", f"{NODE.address}/32", "dev", "lo"])
+    network = LinuxPodNetwork(
+        netns=netns, node=NODE.name, cluster=SETTINGS.name, state_dir=STATE, mtu=1450
+    )
+    cluster = Cluster(server, client, runtime, network, netns)
+    await cluster.start_kubelet()
+    try:
+        yield cluster
+    finally:
+        await cluster.stop_kubelet()
+        server.registry.close()
+        network.close()
+        netns.close()
+        await runtime.shutdown()
+
+
+async def _controllers_work(client: Client) -> None:
+    """Make what controllers make in a whole cluster."""
+    meta = {"name": "default", "namespace": "default"}
+    await client.create(
+        from_dict({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta}, ServiceAccount)
+    )
+    await client.create(
+        from_dict(
+            {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": {"name": "kube-root-ca.crt", "namespace": "default"},
+                "data": {"ca.crt": "PEM"},
+            },
+            ConfigMap,
+        )
+    )
+
+
+async def test_a_pod_from_creation_to_deletion(cluster: Cluster) -> None:
+    """Running and Ready with its address, files, environment, logs and exec; then gone."""
+    await cluster.client.create(
+        from_dict(
+            yaml.safe_load("""
+apiVersion: v1
+kind: Service
+metadata: {name: redis-primary, namespace: default}
+spec: {clusterIP: 10.96.0.11, ports: [{name: db, port: 6379, protocol: TCP}]}
+"""),
+            Service,
+        )
+    )
+    await cluster.apply("""
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: default, labels: {app: web}}
+spec:
+  terminationGracePeriodSeconds: 3
+  hostname: front
+  subdomain: sub
+  containers:
+  - name: c
+    image: busybox
+    command: [sh, -c, 'trap "exit 0" TERM; echo hello $(GREETING); while :; do sleep 0.05; done']
+    env:
+    - {name: GREETING, value: "$(REDIS_PRIMARY_SERVICE_HOST)"}
+    - {name: ME, valueFrom: {fieldRef: {fieldPath: status.podIP}}}
+    volumeMounts: [{name: scratch, mountPath: /scratch}]
+  volumes: [{name: scratch, emptyDir: {}}]
+""")
+    pod = await cluster.ready("web")
+    assert pod.status.phase == "Running"
+    assert IPv4Address(pod.status.pod_ip) in IPv4Network("10.244.1.0/24")
+    assert pod.status.host_ip == str(NODE.address)
+    assert pod.status.container_statuses[0].image_id == "netemu://host-tools"
+    hosts = await cluster.exec("web", "cat", "/etc/hosts")
+    assert hosts.endswith(f"{pod.status.pod_ip}\tfront.sub.default.svc.cluster.local\tfront\n")
+    assert "nameserver 10.96.0.10" in await cluster.exec("web", "cat", "/etc/resolv.conf")
+    assert await cluster.exec("web", "hostname") == "front\n"
+    env = await cluster.exec("web", "sh", "-c", "tr '\\0' '\\n' < /proc/1/environ")
+    assert f"ME={pod.status.pod_ip}\n" in env
+    assert "REDIS_PRIMARY_PORT_6379_TCP_ADDR=10.96.0.11\n" in env
+    token = "/var/run/secrets/kubernetes.io/serviceaccount"
+    assert await cluster.exec("web", "cat", f"{token}/namespace") == "default"
+    assert (await cluster.exec("web", "cat", f"{token}/token")).count(".") == 2
+    await cluster.exec("web", "touch", "/scratch/x")
+    await cluster.until(lambda: _holds(cluster.log("web"), "hello 10.96.0.11\n"))
+    reasons = [reason for reason, _ in await cluster.events("web")]
+    assert reasons == ["Pulled", "Created", "Started"]
+    await cluster.client.delete(Pod, "web", "default")
+    await cluster.gone("web")
+    assert [s.kind for s in await cluster.runtime.sandboxes()] == [SandboxKind.NODE]
+
+
+async def _holds(read, expected: str) -> bool:
+    return await read == expected
+
+
+async def test_a_stand_in_serves_and_is_probed(cluster: Cluster) -> None:
+    """Any image becomes a server; its readiness probe comes from the node's bridge."""
+    await cluster.apply("""
+apiVersion: v1
+kind: Pod
+metadata: {name: nginx, namespace: default}
+spec:
+  containers:
+  - name: c
+    image: nginx:1.25
+    ports: [{containerPort: 80}]
+    readinessProbe: {httpGet: {path: /healthz, port: 80}}
+""")
+    pod = await cluster.ready("nginx")
+    assert pod.status.container_statuses[0].image_id == "netemu://stand-in/nginx:1.25"
+    log = await cluster.log("nginx")
+    assert "10.244.1.1:" in log
+    assert "GET /healthz 200" in log
+    assert any("stand-in" in text for reason, text in await cluster.events("nginx"))
+
+
+async def test_a_failed_liveness_probe_restarts_the_container(cluster: Cluster) -> None:
+    """Unhealthy, Killing, a restart; the log of the run before is still there."""
+    await cluster.apply("""
+apiVersion: v1
+kind: Pod
+metadata: {name: sick, namespace: default}
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+  - name: c
+    image: busybox
+    command: [sh, -c, 'echo run; exec sleep 1000']
+    livenessProbe: {exec: {command: ["false"]}, periodSeconds: 1, failureThreshold: 1}
+""")
+    pod = await cluster.waits_for(
+        "sick",
+        lambda pod: (
+            pod.status.container_statuses and pod.status.container_statuses[0].restart_count
+        ),
+    )
+    assert pod.status.container_statuses[0].last_state.terminated.exit_code == 137
+    events = await cluster.events("sick")
+    assert ("Killing", "Container c failed liveness probe, will be restarted") in events
+    assert "Unhealthy" in [reason for reason, _ in events]
+    assert await cluster.log("sick", previous=True) == "run\n"
+
+
+async def test_init_containers_and_a_pod_that_ends(cluster: Cluster) -> None:
+    """Init containers hand files over by a volume; a Pod that is done has Succeeded."""
+    await cluster.apply("""
+apiVersion: v1
+kind: Pod
+metadata: {name: job, namespace: default}
+spec:
+  restartPolicy: Never
+  initContainers:
+  - {name: i, image: busybox, command: [sh, -c, 'echo 42 > /v/x'], volumeMounts: [{name: v, mountPath: /v}]}
+  containers:
+  - {name: c, image: busybox, command: [cat, /v/x], volumeMounts: [{name: v, mountPath: /v}]}
+  volumes: [{name: v, emptyDir: {medium: Memory}}]
+""")
+    pod = await cluster.waits_for("job", lambda pod: pod.status.phase == "Succeeded")
+    assert pod.status.init_container_statuses[0].state.terminated.exit_code == 0
+    assert await cluster.log("job") == "42\n"
+
+
+async def test_configuration_errors_wait_for_their_source(cluster: Cluster) -> None:
+    """A missing ConfigMap is said in the status and in events; its coming starts the Pod."""
+    await cluster.apply("""
+apiVersion: v1
+kind: Pod
+metadata: {name: late, namespace: default}
+spec:
+  containers:
+  - name: c
+    image: busybox
+    command: [sleep, "1000"]
+    envFrom: [{configMapRef: {name: settings}}]
+    volumeMounts: [{name: v, mountPath: /v}]
+  volumes: [{name: v, configMap: {name: settings, optional: true}}]
+""")
+    pod = await cluster.waits_for(
+        "late",
+        lambda pod: (
+            pod.status.container_statuses
+            and pod.status.container_statuses[0].state.waiting.reason
+            == "CreateContainerConfigError"
+        ),
+    )
+    waiting = pod.status.container_statuses[0].state.waiting
+    assert waiting.message == 'configmap "settings" not found'
+    settings = from_dict(
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "settings", "namespace": "default"},
+            "data": {"COLOUR": "blue"},
+        },
+        ConfigMap,
+    )
+    await cluster.client.create(settings)
+    await cluster.ready("late")
+    await cluster.until(lambda: _holds(cluster.exec("late", "cat", "/v/COLOUR"), "blue"))
+    await cluster.client.patch(ConfigMap, "settings", "default", {"data": {"COLOUR": "red"}})
+    await cluster.until(lambda: _holds(cluster.exec("late", "cat", "/v/COLOUR"), "red"))
+
+
+async def test_a_crash_loop_backs_off(cluster: Cluster) -> None:
+    """One immediate restart, then CrashLoopBackOff with the kubelet's words."""
+    await cluster.apply("""
+apiVersion: v1
+kind: Pod
+metadata: {name: crash, namespace: default}
+spec:
+  containers: [{name: c, image: busybox, command: [sh, -c, 'echo bye; exit 3']}]
+""")
+    pod = await cluster.waits_for(
+        "crash",
+        lambda pod: (
+            pod.status.container_statuses
+            and pod.status.container_statuses[0].state.waiting
+            and pod.status.container_statuses[0].state.waiting.reason == "CrashLoopBackOff"
+        ),
+    )
+    status = pod.status.container_statuses[0]
+    assert (status.restart_count, status.last_state.terminated.exit_code) == (1, 3)
+    assert status.state.waiting.message.startswith("back-off 10s restarting failed container=c")
+    assert "BackOff" in [reason for reason, _ in await cluster.events("crash")]
+
+
+async def test_a_new_kubelet_adopts_what_runs(cluster: Cluster) -> None:
+    """Pods go on under a new kubelet; those deleted meanwhile are ended and removed."""
+    for name in ("stays", "goes"):
+        await cluster.apply(f"""
+apiVersion: v1
+kind: Pod
+metadata: {{name: {name}, namespace: default}}
+spec: {{terminationGracePeriodSeconds: 0, containers: [{{name: c, image: pause}}]}}
+""")
+        await cluster.ready(name)
+    before = await cluster.pod("stays")
+    await cluster.stop_kubelet()
+    await cluster.client.delete(Pod, "goes", "default", grace_period_s=0)
+    await cluster.start_kubelet()
+
+    async def only_one_is_left() -> bool:
+        sandboxes = await cluster.runtime.sandboxes()
+        pods = [sandbox.name for sandbox in sandboxes if sandbox.kind is SandboxKind.POD]
+        return pods == ["stays"]
+
+    await cluster.until(only_one_is_left)
+    after = await cluster.pod("stays")
+    assert after.status.pod_ip == before.status.pod_ip
+    assert after.status.container_statuses == before.status.container_statuses
+    assert after.metadata.uid == before.metadata.uid
+
+
+async def test_the_node_and_its_lease(cluster: Cluster) -> None:
+    """The Node says what it is, and the Lease that its kubelet lives."""
+    node = await cluster.client.get(Node, NODE.name)
+    assert node.status.addresses[0].address == str(NODE.address)
+    assert node.status.node_info.kubelet_version.startswith("v1.")
+    lease = await cluster.client.get(Lease, NODE.name, "kube-node-lease")
+    assert lease.spec.holder_identity == NODE.name
