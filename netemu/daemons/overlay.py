@@ -18,13 +18,11 @@ from typing import Final
 from netemu import plugins
 from netemu.client.contract import Client, PatchType
 from netemu.client.informer import Informer, Informers
-from netemu.core.netfilter import restore
-from netemu.core.netfilter.tables import Tables
 from netemu.core.netstate import diff
 from netemu.core.overlay import announcement, backends, masquerade
 from netemu.core.overlay.contract import OverlayBackend, OverlayNode
 from netemu.errors import ApiError, HostError
-from netemu.host import notifications
+from netemu.host import masquerading, notifications
 from netemu.host.contract import PodNetwork
 from netemu.host.netfilter import Iptables, Netfilter, detect
 from netemu.host.netns import Netns
@@ -176,15 +174,12 @@ class Overlay:
         if now_s < self._rules_due_s:
             return
         netfilter, iptables = await self._ready_netfilter()
-        wanted: Tables = masquerade.plan(
+        wanted = masquerade.plan(
             cluster=self._settings.pod_cidr,
             mine=me.pod_range,
             random_fully=iptables.random_fully,
         )
-        observed = await netfilter.observe()
-        old = restore.known(observed, wanted, ours=masquerade.ours)
-        jumps = restore.missing_jumps(observed, masquerade.JUMPS)
-        await netfilter.change(old, wanted, jumps=jumps)
+        await masquerading.keep(netfilter, wanted)
         self._rules_due_s = now_s + RULES_EVERY_S
 
     async def _ready_netfilter(self) -> tuple[Netfilter, Iptables]:

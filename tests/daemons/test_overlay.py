@@ -17,10 +17,11 @@ import pytest
 
 from netemu.client.contract import EventType, Listing, PatchType, WatchEvent
 from netemu.core.apiserver.patch import apply_patch
+from netemu.core.overlay import masquerade
 from netemu.daemons.overlay import Overlay, backend_named
 from netemu.errors import HostBusyError
-from netemu.host import netns, underlay
-from netemu.host.netfilter import detect
+from netemu.host import masquerading, netns, underlay
+from netemu.host.netfilter import Netfilter, detect
 from netemu.host.netns import Netns
 from netemu.host.pod_network import LinuxPodNetwork
 from netemu.model.codec import from_dict, to_dict
@@ -377,6 +378,32 @@ async def test_a_service_on_the_same_bridge_answers_also_the_pod_itself(lab: Lab
     await said(node, "iptables", "-w", "-t", "nat", "-I", "POSTROUTING", *itself)
     assert await reaches(lab.pods[0], "10.96.0.7")
     assert await reaches(lab.pods[0], "10.96.0.8")
+
+
+@pytest.mark.parametrize("flavour", ["nft", "legacy"])
+async def test_rules_are_written_once_and_again_when_somebody_flushed_them(
+    lab: Lab, flavour: str
+) -> None:
+    """What the kernel prints of them is recognised: no second jump, no rule written twice."""
+    space = lab.nodes["worker-1"]
+    lock_file = f"{lab.settings.run_dir}/xtables-test.lock"
+    netfilter = Netfilter(space, iptables=detect(flavour), lock_file=lock_file)
+    wanted = masquerade.plan(
+        cluster=lab.settings.pod_cidr, mine=RANGES["worker-1"], random_fully=True
+    )
+    await masquerading.keep(netfilter, wanted)
+    assert await masquerading.keep(netfilter, wanted) == 0
+    save = [f"iptables-{flavour}-save"]
+    whole = await said(space, *save, "-t", "nat")
+    assert whole.count("-j FLANNEL-POSTRTG") == 1
+    await said(space, f"iptables-{flavour}", "-w", "-t", "nat", "-F", "FLANNEL-POSTRTG")
+    assert await masquerading.keep(netfilter, wanted) > 0
+    again = await said(space, *save, "-t", "nat")
+    assert _rules_of(again) == _rules_of(whole)
+
+
+def _rules_of(saved: str) -> list[str]:
+    return [line for line in saved.splitlines() if line.startswith("-A")]
 
 
 async def test_attaching_and_detaching_can_be_repeated(lab: Lab) -> None:
