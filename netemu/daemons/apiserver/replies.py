@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from netemu.core.apiserver.negotiation import JSON, YAML, Form, Representation
+from netemu.core.apiserver.negotiation import JSON, PROTOBUF, YAML, Form, Representation
 from netemu.core.apiserver.tables import to_table
 from netemu.daemons.apiserver.refusals import status_of
 from netemu.daemons.apiserver.watching import Kept
@@ -74,6 +74,9 @@ class Renderer:
 
     @property
     def content_type(self) -> str:
+        # Clients judge by this header, so protobuf that was asked for may be answered in JSON.
+        if self._representation.media_type == PROTOBUF:
+            return JSON
         return self._representation.content_type
 
     def object(self, kept: Kept) -> bytes:

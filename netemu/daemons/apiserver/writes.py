@@ -69,24 +69,16 @@ async def read_bytes(request: web.BaseRequest) -> bytes:
 async def read_patch(request: web.BaseRequest) -> tuple[Any, str]:
     """Return a patch and its type; ApiError 400 or 415."""
     patch_type = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if patch_type == APPLY:
+        message = "server-side apply is not served yet: apply without --server-side"
+        raise ApiError(415, "UnsupportedMediaType", message)
     if patch_type not in PATCH_TYPES:
         raise unsupported_media_type()
     data = await read_bytes(request)
-    if patch_type == APPLY:
-        return _parse_yaml(data), patch_type
     try:
         return _parse_json(data), patch_type
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise bad_request(f"error decoding patch: {error}") from error
-
-
-def _parse_yaml(data: bytes) -> Any:
-    import yaml
-
-    try:
-        return yaml.safe_load(data)
-    except yaml.YAMLError as error:
-        raise bad_request(f"error decoding YAML: {error}") from error
 
 
 class Writes:
