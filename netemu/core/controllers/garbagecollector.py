@@ -111,7 +111,7 @@ def _release(obj: ApiObject, view: View) -> list[Command]:
             Update(without_owner(dependent, [obj.metadata.uid]))
             for dependent in _dependents(obj, view)
         ]
-        return free or [_without_finalizer(obj, ORPHAN)]
+        return [*free, _without_finalizer(obj, ORPHAN)]
     if FOREGROUND in finalizers:
         blocking = any(_blocks(dependent, obj) for dependent in _dependents(obj, view))
         return [] if blocking else [_without_finalizer(obj, FOREGROUND)]
