@@ -93,7 +93,16 @@ class LinuxPodNetwork:
         observed = self._state.observe(Scope(links=frozenset({POD_BRIDGE})))
         self._state.apply(diff(desired, observed))
         self._bridge_index = self._state.netlink.index_of(POD_BRIDGE)
+        if self._pod_range is None:
+            self._forget_cableless()
         self._pod_range = pod_range
+
+    def _forget_cableless(self) -> None:
+        """Take back addresses without a cable: of before a reboot, or of a crash in between."""
+        for lease in self._addresses.all():
+            if not self._state.netlink.index_of(port_of(lease.sandbox_id)):
+                netns.withdraw(lease.netns_name)
+                self._addresses.release(lease.sandbox_id)
 
     def _attach(self, sandbox_id: str, pid: int, name: str) -> IPv4Address:
         if self._pod_range is None:

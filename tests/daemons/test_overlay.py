@@ -5,6 +5,7 @@ import os
 import socket
 import struct
 import subprocess
+import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
@@ -181,7 +182,7 @@ async def running_lab(overlay: str = "vxlan") -> AsyncIterator[Lab]:
         underlay=underlay.free_underlay(),
         nodes=NODES,
         overlay=overlay,
-        state_dir=PurePosixPath("/var/lib/netemu/t"),
+        state_dir=PurePosixPath(tempfile.mkdtemp(dir="/var/lib/netemu")),
         run_dir=PurePosixPath("/run/netemu/t"),
     )
     Path(settings.run_dir).mkdir(parents=True, exist_ok=True)
@@ -443,6 +444,51 @@ async def test_attaching_and_detaching_can_be_repeated(lab: Lab) -> None:
         assert "eth0" not in await said(lab.pods[0], "ip", "-br", "link")
     finally:
         restarted.close()
+
+
+async def test_addresses_of_before_a_reboot_are_free_again(lab: Lab) -> None:
+    """A lease on disk without a cable in the kernel is nobody's."""
+    directory = Path(lab.settings.state_dir) / "networks" / "worker-1"
+    (directory / "10.244.1.200").write_bytes(b"uid-old\r\neth0\r\nnetemu-t-worker-1-default-old")
+    (directory / "10.244.1.201").write_bytes(b"uid-ha")  # The crash came while it was written.
+    restarted = LinuxPodNetwork(
+        netns=lab.nodes["worker-1"],
+        node="worker-1",
+        cluster="t",
+        state_dir=lab.settings.state_dir,
+        mtu=1450,
+    )
+    try:
+        assert {lease.sandbox_id for lease in restarted.leases()} == {"uid-2", "uid-old"}
+        await restarted.ready(RANGES["worker-1"])
+        assert {lease.sandbox_id for lease in restarted.leases()} == {"uid-2"}
+        assert sorted(os.listdir(directory)) == ["10.244.1.2", "last_reserved_ip.0"]
+    finally:
+        restarted.close()
+
+
+async def test_many_pods_come_and_go_at_once(lab: Lab) -> None:
+    """Twenty cabled and uncabled side by side, one of them cancelled on its way."""
+    network = lab.networks["worker-1"]
+    with holders(20) as pids:
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(
+                    network.attach(sandbox_id=f"m{n}", pid=pid, namespace="many", pod=f"p{n}")
+                )
+                for n, pid in enumerate(pids)
+            ]
+            await asyncio.sleep(0)
+            tasks[7].cancel()
+        addresses = {task.result() for task in tasks if not task.cancelled()}
+        assert len(addresses) == 19
+        assert await reaches(lab.pods[0], max(addresses))
+        async with asyncio.TaskGroup() as group:
+            for n in range(20):
+                group.create_task(network.detach(sandbox_id=f"m{n}"))
+        ports = await said(lab.nodes["worker-1"], "ip", "-br", "link", "show", "type", "veth")
+        assert ports.count("veth") == 1
+        assert [lease.sandbox_id for lease in network.leases()] == ["uid-2"]
 
 
 async def test_wiring_twice_and_removing_twice_leave_the_host_as_it_was() -> None:
