@@ -64,8 +64,10 @@ def test_a_chosen_address_is_honoured_once():
     one = allocator()
     assert one.allocate(service(ip="10.96.0.10"), None, lowest) == []
     assert texts(one.allocate(service(ip="10.96.0.10"), None, lowest)) == [
-        'spec.clusterIPs: Invalid value: ["10.96.0.10"]: failed to allocate IP 10.96.0.10: '
-        "provided IP is already allocated"
+        (
+            'spec.clusterIPs: Invalid value: ["10.96.0.10"]: failed to allocate IP 10.96.0.10: '
+            "provided IP is already allocated"
+        )
     ]
 
 
@@ -73,8 +75,10 @@ def test_a_chosen_address_is_honoured_once():
 def test_an_address_outside_of_the_range_is_refused(ip):
     """The network's own and the broadcast address are outside, too."""
     assert texts(allocator().allocate(service(ip=ip), None, lowest)) == [
-        f'spec.clusterIPs: Invalid value: ["{ip}"]: failed to allocate IP {ip}: the provided IP '
-        f"({ip}) is not in the valid range. The range of valid IPs is 10.96.0.0/24"
+        (
+            f'spec.clusterIPs: Invalid value: ["{ip}"]: failed to allocate IP {ip}: the provided IP '
+            f"({ip}) is not in the valid range. The range of valid IPs is 10.96.0.0/24"
+        )
     ]
 
 
@@ -123,8 +127,10 @@ def test_a_node_port_out_of_range_is_told_the_range():
     """The text names the cluster's own range."""
     port = ServicePort(port=80, protocol="TCP", node_port=80)
     assert texts(allocator().allocate(service(port, type="NodePort"), None, lowest)) == [
-        "spec.ports[0].nodePort: Invalid value: 80: provided port is not in the valid range. "
-        "The range of valid ports is 30000-32767"
+        (
+            "spec.ports[0].nodePort: Invalid value: 80: provided port is not in the valid range. "
+            "The range of valid ports is 30000-32767"
+        )
     ]
 
 
