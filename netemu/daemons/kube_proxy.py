@@ -113,6 +113,7 @@ class KubeProxy:
         self._saved = ""
         """What iptables-save printed when it was last found right."""
         self._synced_once = asyncio.Event()
+        self._feed.subscribe(self._notice)
 
     async def synced(self) -> None:
         """Wait until the node's rules were complete for the first time."""
@@ -129,7 +130,6 @@ class KubeProxy:
         )
 
     async def run(self) -> None:
-        self._feed.subscribe(self._notice)
         self._held = None
         async with self._servers.serving(), asyncio.TaskGroup() as group:
             if self._owns_feed:
@@ -175,15 +175,20 @@ class KubeProxy:
         loop = asyncio.get_running_loop()
         retry_s = _FIRST_RETRY_S
         full_at = loop.time() + FULL_SYNC_EVERY_S
+        look_at = loop.time() + self._drift_check_every_s
         self._changed.set()
         while True:
-            changed = await self._wait_for_change(self._drift_check_every_s)
-            earliest = loop.time() + MIN_INTERVAL_S
-            if loop.time() >= full_at:
-                full_at = loop.time() + FULL_SYNC_EVERY_S
+            changed = await self._wait_for_change(max(0.0, look_at - loop.time()))
+            now = loop.time()
+            earliest = now + MIN_INTERVAL_S
+            if now >= full_at:
+                full_at = now + FULL_SYNC_EVERY_S
                 self._held = None
             try:
-                if changed or self._held is None or await self._has_drifted():
+                if now >= look_at and self._held is not None:
+                    look_at = now + self._drift_check_every_s
+                    await self._look_for_drift()
+                if changed or self._held is None:
                     await self._sync()
                 retry_s = _FIRST_RETRY_S
             except HostError as error:
@@ -240,7 +245,10 @@ class KubeProxy:
         if old is None:
             await self._set_sysctls(state)
             observed = await netfilter.observe()
-            old = restore.known(observed, state.tables, ours=self._mode.owns)
+            # With thousands of Services there is much to parse; the loop goes on meanwhile.
+            old = await asyncio.to_thread(
+                restore.known, observed, state.tables, ours=self._mode.owns
+            )
             jumps = restore.missing_jumps(observed, state.jumps)
         else:
             jumps = [jump for jump in jumps if jump not in self._state.jumps]
@@ -270,7 +278,7 @@ class KubeProxy:
         for table, chains in self._state.tables.items():
             metrics.rules.labels(table).set(sum(map(len, chains.values())))
 
-    async def _has_drifted(self) -> bool:
+    async def _look_for_drift(self) -> None:
         """Did somebody else change our rules? Then the next sync looks at everything.
 
         The kernel's own words after the last look are remembered: as long as it says
@@ -278,20 +286,19 @@ class KubeProxy:
         """
         text = await self._ready_netfilter.save()
         if text == self._saved:
-            return False
+            return
         state = self._state
         lost = await asyncio.to_thread(
             lambda: restore.drifted(parse_save(text), state.tables, state.jumps)
         )
         if not lost:
             self._saved = text
-            return False
+            return
         log.warning("%s: rules were changed by somebody else: %s", self._node.name, lost[:5])
         shown = ", ".join(lost[:5]) + (" …" if len(lost) > 5 else "")
         self._warn("ProxyRulesRepaired", f"rules were changed by somebody else: {shown}")
         self._metrics.repairs.inc()
         self._held = None
-        return True
 
     async def _forget_stale_flows(self, services: ServiceTable) -> None:
         ports = udp_ports(services)

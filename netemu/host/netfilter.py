@@ -7,12 +7,14 @@ make all nodes of all clusters wait for each other, and for the host.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from netemu.core.netfilter import restore
@@ -42,6 +44,7 @@ class Iptables:
 
     flavour: Flavour
     version: tuple[int, int, int]
+    directory: str
 
     @property
     def random_fully(self) -> bool:
@@ -49,34 +52,35 @@ class Iptables:
         return self.version >= _RANDOM_FULLY_SINCE
 
     def program(self, what: str) -> str:
-        """Return the name of `restore` or `save`."""
-        return f"iptables-{self.flavour}-{what}"
+        """Return the path of `restore` or `save`."""
+        return f"{self.directory}/iptables-{self.flavour}-{what}"
 
 
+@lru_cache
 def detect(flavour: str = "auto") -> Iptables:
     """Find the programs of a flavour; `auto` is what the host's own `iptables` is."""
     if flavour not in ("auto", *Flavour):
         raise UserError(f"iptables flavour {flavour!r} is unknown: auto, nft or legacy")
-    program = "iptables" if flavour == "auto" else f"iptables-{flavour}"
-    text = _version_text(program)
-    found = _VERSION.search(text)
+    path = _find("iptables" if flavour == "auto" else f"iptables-{flavour}")
+    done = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
+    found = _VERSION.search(done.stdout)
     if found is None:
-        raise HostError(f"reading the version of {program}", answer=text)
+        raise HostError(f"reading the version of {path}", answer=done.stdout + done.stderr)
     major, minor, patch, kind = found.groups()
     if flavour == "auto":
         flavour = Flavour.NFT if kind == "nf_tables" else Flavour.LEGACY
-    return Iptables(Flavour(flavour), (int(major), int(minor), int(patch)))
+    version = (int(major), int(minor), int(patch))
+    return Iptables(Flavour(flavour), version, os.path.dirname(path))
 
 
-def _version_text(program: str) -> str:
+def _find(program: str) -> str:
     # sudo and systemd may leave /usr/sbin out of PATH.
     path = shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin")
     if path is None:
         raise MissingFacility(
             program, why="Services are iptables rules", remedy="install the package iptables"
         )
-    done = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
-    return done.stdout or done.stderr
+    return path
 
 
 class Netfilter:

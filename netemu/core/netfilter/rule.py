@@ -84,13 +84,19 @@ class Rule:
     text: str = field(default="", compare=False)
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=4096)
 def parse(text: str) -> Rule:
     """Take apart what stands behind `-A CHAIN`."""
     rule = _Draft()
     for token in _options(text):
         rule.take(token)
     return rule.finished(text)
+
+
+@lru_cache(maxsize=1 << 18)
+def same_rule(one: str, other: str) -> bool:
+    """Do two texts say the same? What was once found is remembered, for all nodes."""
+    return one == other or parse.__wrapped__(one) == parse.__wrapped__(other)
 
 
 def _options(text: str) -> Iterator[Option]:

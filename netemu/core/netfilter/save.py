@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from netemu.core.netfilter.rule import parse
+from netemu.core.netfilter.rule import parse, same_rule
 from netemu.core.netfilter.tables import Rules, Tables
 
 _COUNTERS = re.compile(r"^\[\d+:\d+\] ")
@@ -30,11 +30,7 @@ def parse_save(text: str) -> dict[str, dict[str, Rules]]:
 
 def same_rules(one: Rules, other: Rules) -> bool:
     """Do the chains mean the same, however their rules are spelt?"""
-    if one == other:
-        return True
-    return len(one) == len(other) and all(
-        a == b or parse(a) == parse(b) for a, b in zip(one, other, strict=True)
-    )
+    return len(one) == len(other) and all(map(same_rule, one, other))
 
 
 def normalised(tables: Tables) -> dict[str, dict[str, tuple[object, ...]]]:

@@ -21,4 +21,5 @@ def endpoint_hash(label: str, protocol: str, endpoint: str) -> str:
 
 
 def _hash(text: str) -> str:
-    return b32encode(sha256(text.encode()).digest())[:16].decode()
+    # Ten bytes are sixteen characters: the rest of the digest would be cut off.
+    return b32encode(sha256(text.encode()).digest()[:10]).decode()

@@ -63,6 +63,22 @@ def render_port(
     return _Port(port, choice, shape, node_address).rules()
 
 
+@dataclass(slots=True)
+class _Sep:
+    """One endpoint's chain, and the texts that its rules are made of."""
+
+    endpoint: Endpoint
+    chain: str
+    address: str
+    label: str
+
+
+def _sep(port: ServicePort, endpoint: Endpoint) -> _Sep:
+    label = endpoint.label
+    chain = f"KUBE-SEP-{endpoint_hash(port.label, port.protocol, label)}"
+    return _Sep(endpoint, chain, str(endpoint.address), label)
+
+
 class _Port:
     """One port while its rules are written: names that many of them need."""
 
@@ -75,6 +91,7 @@ class _Port:
         self.node_address = node_address
         self.label = port.label
         self.proto = f"-m {port.protocol} -p {port.protocol}"
+        self.seps = [_sep(port, endpoint) for endpoint in choice.reachable]
         name = port_hash(self.label, port.protocol)
         self.svc, self.svl = f"KUBE-SVC-{name}", f"KUBE-SVL-{name}"
         self.ext, self.fw = f"KUBE-EXT-{name}", f"KUBE-FW-{name}"
@@ -189,9 +206,9 @@ class _Port:
             return
         yield from self._endpoint_chains()
         if self.choice.cluster:
-            yield self.svc, tuple(self._choosing(self.svc, self.choice.cluster))
+            yield self.svc, tuple(self._choosing(self.svc, self._seps_of(self.choice.cluster)))
         if self.choice.local:
-            yield self.svl, tuple(self._choosing(self.svl, self.choice.local))
+            yield self.svl, tuple(self._choosing(self.svl, self._seps_of(self.choice.local)))
         if self.port.externally_accessible:
             yield self.ext, tuple(self._external())
         if self._has_firewall:
@@ -199,27 +216,33 @@ class _Port:
 
     def _endpoint_chains(self) -> Iterator[tuple[str, Rules]]:
         comment = "" if self.shape.large else f"-m comment --comment {self.label} "
-        for endpoint in self.choice.reachable:
-            chain = self._sep(endpoint)
+        for sep in self.seps:
+            chain = sep.chain
             remember = f"-m recent --name {chain} --set " if self.port.affinity_timeout_s else ""
             yield (
                 chain,
                 (
                     # A pod that is sent to itself must not see its own address.
-                    f"{comment}-s {endpoint.address} {MASQUERADE}",
-                    f"{comment}{remember}{self.proto} -j DNAT --to-destination {endpoint.label}",
+                    f"{comment}-s {sep.address} {MASQUERADE}",
+                    f"{comment}{remember}{self.proto} -j DNAT --to-destination {sep.label}",
                 ),
             )
 
-    def _choosing(self, chain: str, endpoints: tuple[Endpoint, ...]) -> Iterator[str]:
+    def _seps_of(self, endpoints: tuple[Endpoint, ...]) -> list[_Sep]:
+        if len(endpoints) == len(self.seps):
+            return self.seps
+        wanted = {(endpoint.address, endpoint.port) for endpoint in endpoints}
+        return [sep for sep in self.seps if (sep.endpoint.address, sep.endpoint.port) in wanted]
+
+    def _choosing(self, chain: str, seps: list[_Sep]) -> Iterator[str]:
         if self.has_internal and chain == (self.svl if self.port.internal_local else self.svc):
             yield from self._masquerade_strangers()
         if self.port.affinity_timeout_s:
-            yield from (self._returning(endpoint) for endpoint in endpoints)
-        left = len(endpoints)
-        for endpoint in endpoints:
+            yield from (self._returning(sep) for sep in seps)
+        left = len(seps)
+        for sep in seps:
             chance = f"-m statistic --mode random --probability {1 / left:0.10f} "
-            yield (f"{self._arrow(endpoint)}{chance if left > 1 else ''}-j {self._sep(endpoint)}")
+            yield (f"{self._arrow(sep)}{chance if left > 1 else ''}-j {sep.chain}")
             left -= 1
 
     def _masquerade_strangers(self) -> Iterator[str]:
@@ -230,21 +253,16 @@ class _Port:
         elif self.shape.is_not_local:
             yield f"{head} {self.shape.is_not_local} {MASQUERADE}"
 
-    def _returning(self, endpoint: Endpoint) -> str:
-        chain = self._sep(endpoint)
+    def _returning(self, sep: _Sep) -> str:
         return (
-            f"{self._arrow(endpoint)}-m recent --name {chain} --rcheck "
-            f"--seconds {self.port.affinity_timeout_s} --reap -j {chain}"
+            f"{self._arrow(sep)}-m recent --name {sep.chain} --rcheck "
+            f"--seconds {self.port.affinity_timeout_s} --reap -j {sep.chain}"
         )
 
-    def _arrow(self, endpoint: Endpoint) -> str:
+    def _arrow(self, sep: _Sep) -> str:
         if self.shape.large:
             return ""
-        return f'-m comment --comment "{self.label} -> {endpoint.label}" '
-
-    def _sep(self, endpoint: Endpoint) -> str:
-        name = endpoint_hash(self.label, self.port.protocol, endpoint.label)
-        return f"KUBE-SEP-{name}"
+        return f'-m comment --comment "{self.label} -> {sep.label}" '
 
     def _external(self) -> Iterable[str]:
         if not self.port.external_local:

@@ -87,10 +87,10 @@ _JUMPS: Final = (
 class IptablesMode:
     def plan(self, services: ServiceTable, node: ProxyNode, config: ProxyConfig) -> ProxyState:
         large = count_endpoints(services) > config.large_cluster_endpoints
-        shape = _shape(config, large)
+        view = _view(node, _shape(config, large))
         shares = _Shares()
         for served in services:
-            shares.add(_port_rules(served, node, shape))
+            shares.add(_port_rules(served, view))
         tables: dict[str, dict[str, Rules]] = {
             "mangle": {CANARY: ()},
             "filter": _filter(shares, config),
@@ -136,15 +136,36 @@ def _shape(config: ProxyConfig, large: bool) -> Shape:
     return Shape(config, large)
 
 
-def _port_rules(served: ServedPort, node: ProxyNode, shape: Shape) -> PortRules:
-    choice = served.choice(node)
+@dataclass(frozen=True, slots=True, eq=False)
+class _View:
+    """All that a port's rules depend on besides the port; its identity is a cheap key."""
+
+    node: ProxyNode
+    shape: Shape
+
+
+@lru_cache(maxsize=256)
+def _view(node: ProxyNode, shape: Shape) -> _View:
+    return _View(node, shape)
+
+
+def _port_rules(served: ServedPort, view: _View) -> PortRules:
+    rules: PortRules | None = served.derived.get(view)
+    if rules is None:
+        rules = served.derived[view] = _shared_port_rules(served, view)
+    return rules
+
+
+def _shared_port_rules(served: ServedPort, view: _View) -> PortRules:
+    """Render, or take what another node with the same choice has rendered."""
+    choice = served.choice(view.node)
     # The choice is kept by `served`, so its identity stands for it as long as this does.
     # Only source ranges make rules depend on the node's address.
-    address = node.address if served.port.source_ranges else None
-    key = (shape, id(choice), address)
+    address = view.node.address if served.port.source_ranges else None
+    key = (view.shape, id(choice), address)
     rules: PortRules | None = served.derived.get(key)
     if rules is None:
-        rules = render_port(served.port, choice, shape, node_address=node.address)
+        rules = render_port(served.port, choice, view.shape, node_address=view.node.address)
         served.derived[key] = rules
     return rules
 
