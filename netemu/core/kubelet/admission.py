@@ -30,17 +30,18 @@ SAFE_SYSCTLS = frozenset(
 
 
 def admit(
-    pod: Pod, *, others: Iterable[Pod], labels: Mapping[str, str], max_pods: int
+    pod: Pod, *, others: Iterable[Pod], labels: Mapping[str, str] | None, max_pods: int
 ) -> Fail | None:
-    """Return why the Pod cannot run beside `others` on a node with these labels."""
+    """Return why the Pod cannot run beside `others` on a node with these labels, if known."""
     neighbours = list(others)
     if len(neighbours) + 1 > max_pods:
         text = "Node didn't have enough resource: pods, requested: 1, used: "
         return Fail("OutOfpods", f"{text}{len(neighbours)}, capacity: {max_pods}")
     wanted = pod.spec.node_selector.items()
-    if any(labels.get(key) != value for key, value in wanted):
+    if labels is not None and any(labels.get(key) != value for key, value in wanted):
         return Fail("NodeAffinity", "Pod was rejected: Predicate NodeAffinity failed")
-    if _host_ports(pod) & {port for other in neighbours for port in _host_ports(other)}:
+    ports = _host_ports(pod)
+    if ports and any(ports & _host_ports(other) for other in neighbours):
         return Fail("NodePorts", "Pod was rejected: Predicate NodePorts failed")
     return _forbidden_sysctl(pod)
 

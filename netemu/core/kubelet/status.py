@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 from ipaddress import IPv4Address
 
 from netemu.core.kubelet import lifecycle
@@ -74,7 +75,12 @@ def make(pod: Pod, memory: PodMemory, *, host_ip: IPv4Address, now: float) -> Po
 
 
 def time_of(seconds: float) -> Time:
-    return format_time(datetime.fromtimestamp(seconds, UTC))
+    return _time_of_second(int(seconds))
+
+
+@lru_cache(maxsize=1024)
+def _time_of_second(second: int) -> Time:
+    return format_time(datetime.fromtimestamp(second, UTC))
 
 
 # --- phase ----------------------------------------------------------------------------

@@ -29,6 +29,8 @@ def write(directory: str, files: Files, *, group: int | None = None) -> bool:
     fresh = tempfile.mkdtemp(prefix="..", dir=directory)
     os.chmod(fresh, 0o755)
     for name, (data, mode) in files.items():
+        if "/" in name:
+            os.makedirs(os.path.dirname(f"{fresh}/{name}"), mode=0o755, exist_ok=True)
         _write_file(f"{fresh}/{name}", data, mode, group)
     old = _target(directory)
     _link(os.path.basename(fresh), f"{directory}/{_DATA}")
@@ -39,7 +41,6 @@ def write(directory: str, files: Files, *, group: int | None = None) -> bool:
 
 
 def _write_file(path: str, data: bytes, mode: int, group: int | None) -> None:
-    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
     with open(path, "wb") as file:
         file.write(data)
         if group is not None:

@@ -226,7 +226,7 @@ class Kubelet:
             publish=self._statuses.soon,
             publish_now=self._statuses.write,
         )
-        if pod.status.phase not in _TERMINAL and not known.containers:
+        if not pod.status.start_time:
             self._admit(worker)
         self._workers[pod.metadata.uid] = worker
         worker.adopt()
@@ -251,7 +251,7 @@ class Kubelet:
             try:
                 await worker.run()
                 break
-            except HostError as error:
+            except (HostError, ApiError, OSError) as error:
                 meta = worker.pod.metadata
                 log.warning("pod %s/%s: %s", meta.namespace, meta.name, error)
                 await asyncio.sleep(_RECONNECT_S)  # Level-triggered: it plans anew.

@@ -53,9 +53,10 @@ class NodeAgent:
             group.create_task(self._report())
             group.create_task(self._renew_lease())
 
-    def labels(self) -> dict[str, str]:
+    def labels(self) -> dict[str, str] | None:
+        """Return the Node's labels; None until it is known."""
         found = self._informer.get(ObjectKey("", self._name))
-        return found.metadata.labels if found is not None else {}
+        return found.metadata.labels if found is not None else None
 
     async def _register(self) -> None:
         context = self._node

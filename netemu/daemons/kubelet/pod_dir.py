@@ -30,10 +30,11 @@ class PodDir:
         context = pod.spec.security_context
         self._group = context.fs_group if context else None
         self._volumes: dict[str, str] = {}
+        self._made: set[str] = set()
 
     def write_etc(self, *, hosts: str, resolv_conf: str, hostname: str) -> None:
         """Write in place: containers hold mounts of these very files."""
-        os.makedirs(self._run, mode=0o755, exist_ok=True)
+        self._make(self._run)
         for name, text in (
             ("hosts", hosts),
             ("resolv.conf", resolv_conf),
@@ -54,15 +55,28 @@ class PodDir:
         if plan.kind is VolumeKind.EMPTY:
             self._make_empty(path)
             return
-        os.makedirs(path, mode=0o755, exist_ok=True)
+        self._make(path)
         files = {name: (file.data, file.mode) for name, file in plan.files.items()}
         files |= {name: (tokens[name], token.mode) for name, token in plan.tokens.items()}
         atomic_writer.write(path, files, group=self._group)
 
+    def _make(self, path: str) -> None:
+        """Make a directory and those above it, with as few system calls as can be."""
+        if path in self._made:
+            return
+        try:
+            os.mkdir(path, mode=0o755)
+        except FileNotFoundError:
+            self._make(os.path.dirname(path))
+            self._make(path)
+        except FileExistsError:
+            pass
+        self._made.add(path)
+
     def _make_empty(self, path: str) -> None:
         if os.path.isdir(path):
             return
-        os.makedirs(path, mode=0o755)
+        self._make(path)
         if self._group is not None:
             os.chown(path, -1, self._group)
         os.chmod(path, 0o2777 if self._group is not None else 0o777)
@@ -70,11 +84,11 @@ class PodDir:
     def paths(self, container: str, attempt: int) -> PodPaths:
         """Return the paths for one run, with an empty file for its last words."""
         last_words = self.last_words(container, attempt)
-        os.makedirs(os.path.dirname(last_words), mode=0o755, exist_ok=True)
+        self._make(os.path.dirname(last_words))
         with open(last_words, "w", encoding="utf-8"):
             os.chmod(last_words, 0o666)  # The container may be anybody.
         log = self.log(container, attempt)
-        os.makedirs(os.path.dirname(log), mode=0o755, exist_ok=True)
+        self._make(os.path.dirname(log))
         return PodPaths(
             hosts=f"{self._run}/hosts",
             resolv_conf=f"{self._run}/resolv.conf",
@@ -102,6 +116,7 @@ class PodDir:
 
     def remove_volumes(self) -> None:
         """Remove everything but the logs."""
+        self._made.clear()
         shutil.rmtree(self._run, ignore_errors=True)
         shutil.rmtree(self._state, ignore_errors=True)
 

@@ -86,7 +86,8 @@ class Prober:
             now = self._node.now()
             if state.next_at > now:
                 await asyncio.sleep(state.next_at - now)
-            if not probed.run.running:
+            stopping = probed.run.stop is not None and state.kind is not ProbeKind.READINESS
+            if not probed.run.running or stopping:
                 return None
             result = await self._probe(probed, probe, state.timeout_s)
             now = self._node.now()

@@ -63,7 +63,9 @@ containers:
 """)
     container = body.spec.containers[0]
     action = container.readiness_probe.http_get
-    assert probes.url_of(action, container, IPv4Address("10.0.0.5")) == "http://10.0.0.5:8080/healthz"
+    assert (
+        probes.url_of(action, container, IPv4Address("10.0.0.5")) == "http://10.0.0.5:8080/healthz"
+    )
     with pytest.raises(probes.ProbePortError):
         probes.port_of(container, "none")
 

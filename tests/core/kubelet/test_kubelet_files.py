@@ -141,7 +141,9 @@ def test_no_cluster_dns_falls_back_with_a_warning() -> None:
 
 def test_node_resolv_conf_is_read_like_glibc_does() -> None:
     """The last search line counts, dots at the end go, comments are none of it."""
-    text = "# c\nnameserver 1.1.1.1\nsearch a.example\nsearch b.example. c.example ; x\noptions a b\n"
+    text = (
+        "# c\nnameserver 1.1.1.1\nsearch a.example\nsearch b.example. c.example ; x\noptions a b\n"
+    )
     assert resolv_conf.parse(text) == ResolvConf(
         nameservers=("1.1.1.1",), search=("b.example", "c.example"), options=("a", "b")
     )
@@ -177,7 +179,9 @@ def test_config_map_volume() -> None:
         "a": File(b"1", 0o644),
         "b": File(b"2", 0o644),
     }
-    some = planned("{configMap: {name: cm, defaultMode: 256, items: [{key: a, path: d/x, mode: 511}]}}")
+    some = planned(
+        "{configMap: {name: cm, defaultMode: 256, items: [{key: a, path: d/x, mode: 511}]}}"
+    )
     assert some.files == {"d/x": File(b"1", 0o777)}
 
 

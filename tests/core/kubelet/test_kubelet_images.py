@@ -57,7 +57,10 @@ def test_built_in_images(text: str, entrypoint: str, args: tuple[str, ...]) -> N
         ("{name: c, image: busybox}", ("sh",)),
         ("{name: c, image: busybox:1.36, command: [sleep], args: ['9']}", ("sleep", "9")),
         ("{name: c, image: docker.io/library/debian, args: [sleep, '9']}", ("sleep", "9")),
-        ("{name: c, image: curlimages/curl, args: [-s, 'http://web']}", ("curl", "-s", "http://web")),
+        (
+            "{name: c, image: curlimages/curl, args: [-s, 'http://web']}",
+            ("curl", "-s", "http://web"),
+        ),
         ("{name: c, image: curlimages/curl, args: [sleep, '9']}", ("sleep", "9")),
         ("{name: c, image: nicolaka/netshoot, command: [sh, -c, x]}", ("sh", "-c", "x")),
         ("{name: c, image: agnhost, command: [sh, -c, x]}", ("sh", "-c", "x")),

@@ -141,9 +141,7 @@ class Sim:
             ready=True,
         )
         container = next(
-            c
-            for c in (*self.pod.spec.init_containers, *self.pod.spec.containers)
-            if c.name == name
+            c for c in (*self.pod.spec.init_containers, *self.pod.spec.containers) if c.name == name
         )
         if container.lifecycle is not None and container.lifecycle.post_start is not None:
             run.post_start = Hook.DUE
@@ -231,9 +229,7 @@ def test_crash_loop_backs_off() -> None:
         delays.append(sim.wake_at - sim.now)
         assert sim.sleep_until_woken() == ["start a"]
     assert delays == [10, 20, 40, 80, 160, 300, 300]
-    assert waiting.message == (
-        "back-off 5m0s restarting failed container=a pod=web_shop(u1)"
-    )
+    assert waiting.message == ("back-off 5m0s restarting failed container=a pod=web_shop(u1)")
     assert sim.container("a").restart_count == 8
 
 
