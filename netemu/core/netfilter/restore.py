@@ -33,8 +33,8 @@ def scripts(
 ) -> list[str]:
     """Return the inputs, to be run in order; none if there is nothing to do.
 
-    `jumps` are inserted at the top of built-in chains, in their order. With
-    `most_chains` no input but the last touches more chains than that.
+    `jumps` are inserted at the top of built-in chains, in their order, or appended to
+    them. With `most_chains` no input but the last touches more chains than that.
     """
     inserts = _insert_lines(jumps)
     parts: list[str] = []
@@ -105,6 +105,9 @@ def _insert_lines(jumps: Iterable[Jump]) -> dict[str, list[str]]:
     lines: dict[str, list[str]] = {}
     places: dict[tuple[str, str], int] = {}
     for jump in jumps:
+        if jump.last:
+            lines.setdefault(jump.table, []).append(f"-A {jump.chain} {jump.rule}")
+            continue
         place = places[jump.table, jump.chain] = places.get((jump.table, jump.chain), 0) + 1
         lines.setdefault(jump.table, []).append(f"-I {jump.chain} {place} {jump.rule}")
     return lines

@@ -28,6 +28,8 @@ class Jump:
     table: str
     chain: str
     rule: str
+    last: bool = False
+    """Behind everybody else's rules, not before them: for what accepts by and large."""
 
 
 def with_jumps(tables: Tables, jumps: tuple[Jump, ...]) -> dict[str, dict[str, Rules]]:

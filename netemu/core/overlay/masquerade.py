@@ -16,9 +16,11 @@ _FORWARD = "FLANNEL-FWD"
 _SAYS_MASQUERADE = '-m comment --comment "flanneld masq"'
 _SAYS_FORWARD = '-m comment --comment "flanneld forward"'
 
+# Behind kube-proxy's, as flannel appends them: what is accepted here by its source
+# would never be refused there for want of endpoints.
 JUMPS = (
-    Jump("nat", "POSTROUTING", f"{_SAYS_MASQUERADE} -j {_POSTROUTING}"),
-    Jump("filter", "FORWARD", f"{_SAYS_FORWARD} -j {_FORWARD}"),
+    Jump("nat", "POSTROUTING", f"{_SAYS_MASQUERADE} -j {_POSTROUTING}", last=True),
+    Jump("filter", "FORWARD", f"{_SAYS_FORWARD} -j {_FORWARD}", last=True),
 )
 
 

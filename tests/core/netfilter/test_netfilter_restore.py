@@ -88,6 +88,13 @@ def test_jumps_are_inserted_in_their_order() -> None:
     assert loaded["nat"]["OUTPUT"] == ("-j A", "-j B", "-j MINE")
 
 
+def test_a_jump_may_come_last() -> None:
+    """What must not overrule others is appended."""
+    jumps = [Jump("nat", "OUTPUT", "-j A", last=True)]
+    (script,) = restore.scripts({}, {"nat": {"A": ()}}, jumps=jumps)
+    assert _load({"nat": {"OUTPUT": ("-j MINE",)}}, script)["nat"]["OUTPUT"] == ("-j MINE", "-j A")
+
+
 def test_known_keeps_what_is_right_and_ours() -> None:
     """A right chain is kept, a changed one rewritten, a stale one deleted, others' left alone."""
     observed = {
