@@ -152,9 +152,7 @@ def test_scaling_down_deletes_the_least_useful_first(world):
     pod("unready", "n1", "Running")
     pod("pending", "n1", "Pending")
     pod("unassigned", "", "Pending")
-    deletions = [
-        c for c in world.decide(CONTROLLER, key_of(replica_set)) if isinstance(c, Delete)
-    ]
+    deletions = [c for c in world.decide(CONTROLLER, key_of(replica_set)) if isinstance(c, Delete)]
     assert [c.object.metadata.name for c in deletions] == ["unassigned", "pending", "unready"]
 
 

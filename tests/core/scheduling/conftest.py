@@ -61,7 +61,7 @@ class Bench:
 
     def try_pod(self, pod, group=None):
         candidate = Candidate(pod_info(pod), from_map(group) if group else None)
-        return schedule(candidate, self.cluster, _PROFILE, lambda names: sorted(names)[0])
+        return schedule(candidate, self.cluster, _PROFILE, min)
 
     def place(self, pod, group=None):
         """Schedule and assume; the Node's name, or why there is none."""

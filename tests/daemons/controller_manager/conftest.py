@@ -106,7 +106,9 @@ class ControlPlane:
         return (await self.client.list(kind, namespace)).items
 
     async def add_node(self, name, *, taints=()):
-        await self.client.create(Node(metadata=ObjectMeta(name=name, labels={"kubernetes.io/hostname": name})))
+        await self.client.create(
+            Node(metadata=ObjectMeta(name=name, labels={"kubernetes.io/hostname": name}))
+        )
         await self.post_node(name, taints)
 
     async def post_node(self, name, taints=()):
@@ -144,9 +146,7 @@ class ControlPlane:
         address = str(IPv4Address("10.244.1.0") + self.addresses)
         started.status.phase = "Running"
         started.status.pod_ip, started.status.pod_ips = address, [PodIP(ip=address)]
-        ready = PodCondition(
-            type="Ready", status="True", last_transition_time=format_time(_now())
-        )
+        ready = PodCondition(type="Ready", status="True", last_transition_time=format_time(_now()))
         started.status.conditions = [*started.status.conditions, ready]
         try:
             await self.client.update(started, subresource="status")
