@@ -8,7 +8,9 @@ its end, so is the stream.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
+from typing import BinaryIO
 
 from netemu.core.kubelet.cri_log import LogFilter
 
@@ -20,7 +22,8 @@ async def read(
     path: str, chosen: LogFilter, *, follow: bool, running: Callable[[], bool]
 ) -> AsyncIterator[bytes]:
     """Yield the log's text; FileNotFoundError if there is no file."""
-    with open(path, "rb") as file:  # noqa: ASYNC230 - a local file, read in small pieces.
+    file = open(path, "rb")  # noqa: SIM115, ASYNC230 - a local file; rotation swaps it.
+    try:
         ended = not running()
         lines = _Lines()
         first = list(lines.feed(file.read()))
@@ -33,11 +36,24 @@ async def read(
             if piece:
                 for data in _joined(chosen.more(line) for line in lines.feed(piece)):
                     yield data
+            elif _rotated(file, path):
+                file.close()
+                file = open(path, "rb")  # noqa: SIM115, ASYNC230
             elif ended:
                 return
             else:
                 ended = not running()  # Then one more look: the last words may be new.
                 await asyncio.sleep(0 if ended else _LOOK_EVERY_S)
+    finally:
+        file.close()
+
+
+def _rotated(file: BinaryIO, path: str) -> bool:
+    """Whether the path leads to another file by now."""
+    try:
+        return os.fstat(file.fileno()).st_ino != os.stat(path).st_ino
+    except FileNotFoundError:
+        return False  # Removed, or between two names.
 
 
 class _Lines:

@@ -89,6 +89,8 @@ class PodDir:
             os.chmod(last_words, 0o666)  # The container may be anybody.
         log = self.log(container, attempt)
         self._make(os.path.dirname(log))
+        with open(log, "a", encoding="utf-8"):
+            pass  # Readers may come before the first line.
         return PodPaths(
             hosts=f"{self._run}/hosts",
             resolv_conf=f"{self._run}/resolv.conf",

@@ -27,7 +27,7 @@ from netemu.host.runtime import ZygoteRuntime, start_zygote
 from netemu.model.authentication_v1 import UserInfo
 from netemu.model.codec import from_dict
 from netemu.model.coordination_v1 import Lease
-from netemu.model.core_v1 import ConfigMap, Event, Node, Pod, Service, ServiceAccount
+from netemu.model.core_v1 import ConfigMap, Event, Node, Pod, Secret, Service, ServiceAccount
 from netemu.model.runtime import SandboxKind, SandboxSpec
 from netemu.model.settings import ClusterSettings, NodeSettings
 from netemu.storage.memory import MemoryStore
@@ -455,3 +455,110 @@ async def test_the_node_and_its_lease(cluster: Cluster) -> None:
     assert node.status.node_info.kubelet_version.startswith("v1.")
     lease = await cluster.client.get(Lease, NODE.name, "kube-node-lease")
     assert lease.spec.holder_identity == NODE.name
+
+
+async def test_pre_stop_runs_before_the_signal(cluster: Cluster) -> None:
+    """The hook is over when SIGTERM comes; what it wrote is in the volume of the host."""
+    await cluster.apply("""
+apiVersion: v1
+kind: Pod
+metadata: {name: polite, namespace: default}
+spec:
+  containers:
+  - name: c
+    image: busybox
+    command: [sh, -c, 'trap "cat /v/note; exit 0" TERM; while :; do sleep 0.02; done']
+    volumeMounts: [{name: v, mountPath: /v}]
+    lifecycle: {preStop: {exec: {command: [sh, -c, "echo farewell > /v/note"]}}}
+  volumes: [{name: v, hostPath: {path: /run/netemu/farewell, type: DirectoryOrCreate}}]
+""")
+    pod = await cluster.ready("polite")
+    read = cluster.kubelet.read_log(pod, "c", follow=True)
+    await cluster.client.delete(Pod, "polite", "default")
+    assert b"".join([data async for data in read]) == b"farewell\n"
+    await cluster.gone("polite")
+
+
+async def test_host_network_pods_share_the_nodes_address(cluster: Cluster) -> None:
+    """A hostNetwork Pod has the node's address, hostname and network."""
+    await cluster.apply("""
+apiVersion: v1
+kind: Pod
+metadata: {name: host, namespace: default}
+spec:
+  hostNetwork: true
+  containers: [{name: c, image: agnhost, args: [netexec, --http-port=8080, --udp-port=-1]}]
+""")
+    pod = await cluster.ready("host")
+    assert pod.status.pod_ip == str(NODE.address)
+    assert "cni0" in await cluster.exec("host", "cat", "/proc/net/dev")
+    assert await cluster.exec("host", "hostname") == f"{NODE.name}\n"
+
+
+async def test_a_lost_sandbox_is_made_anew(cluster: Cluster) -> None:
+    """When the sandbox is gone the Pod starts again in a new one."""
+    await cluster.apply("""
+apiVersion: v1
+kind: Pod
+metadata: {name: phoenix, namespace: default}
+spec: {containers: [{name: c, image: pause}]}
+""")
+    pod = await cluster.ready("phoenix")
+    await cluster.stop_kubelet()
+    await cluster.runtime.remove_sandbox(pod.metadata.uid)
+    await cluster.start_kubelet()
+    again = await cluster.waits_for(
+        "phoenix", lambda pod: pod.status.container_statuses[0].restart_count == 1
+    )
+    assert again.metadata.uid == pod.metadata.uid
+    await cluster.ready("phoenix")
+
+
+async def test_a_port_that_cannot_be_served_is_an_event(cluster: Cluster) -> None:
+    """A stand-in that cannot listen says so, and the others of its ports are served."""
+    await cluster.apply("""
+apiVersion: v1
+kind: Pod
+metadata: {name: odd, namespace: default}
+spec:
+  containers:
+  - name: c
+    image: telecom
+    ports: [{containerPort: 132, protocol: SCTP}, {containerPort: 80}]
+    readinessProbe: {tcpSocket: {port: 80}}
+""")
+    await cluster.ready("odd")
+
+    async def told() -> bool:
+        return "PortNotServed" in [reason for reason, _ in await cluster.events("odd")]
+
+    await cluster.until(told)
+
+
+async def test_secrets_reach_files_with_their_modes(cluster: Cluster) -> None:
+    """A Secret's file has the mode asked for and belongs to the group of the Pod."""
+    await cluster.client.create(
+        from_dict(
+            {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {"name": "keys", "namespace": "default"},
+                "data": {"k": "djE="},
+            },
+            Secret,
+        )
+    )
+    await cluster.apply("""
+apiVersion: v1
+kind: Pod
+metadata: {name: keeper, namespace: default}
+spec:
+  securityContext: {runAsUser: 1000, runAsGroup: 1000, fsGroup: 2000}
+  containers:
+  - {name: c, image: busybox, command: [sleep, "1000"], volumeMounts: [{name: v, mountPath: /v}]}
+  volumes: [{name: v, secret: {secretName: keys, defaultMode: 256}}]
+""")
+    await cluster.ready("keeper")
+    assert await cluster.exec("keeper", "stat", "-L", "-c", "%a %g", "/v/k") == "440 2000\n"
+    assert await cluster.exec("keeper", "cat", "/v/k") == "v1"
+    assert await cluster.exec("keeper", "id", "-u") == "1000\n"
