@@ -6,8 +6,11 @@
 #     sudo tests/in-namespaces.sh .venv/bin/pytest tests/host
 set -eu
 [ "$(id -u)" = 0 ] || { echo "in-namespaces.sh: needs root: it makes namespaces" >&2; exit 3; }
+# Removing a directory unmounts what another run has mounted on it: the last one does it.
+exec 9</var/lib
+flock --shared 9
 mkdir -p /var/lib/netemu
-trap 'rmdir /var/lib/netemu 2>/dev/null || true' EXIT
+trap 'flock --nonblock 9 && rmdir /var/lib/netemu 2>/dev/null || true' EXIT
 unshare --net --mount --pid --fork --kill-child --mount-proc --propagation private -- sh -c '
   set -eu
   mount -t tmpfs -o mode=755 tmpfs /run
