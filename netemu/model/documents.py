@@ -165,11 +165,12 @@ def plain(node: yaml.Node, file: str = "") -> Any:
         loader.dispose()
 
 
-def duplicates_in(node: yaml.Node, seen: frozenset[int] = frozenset()) -> Iterator[str]:
-    """Yield the paths of keys that a mapping has twice."""
+def duplicates_in(node: yaml.Node, seen: set[int] | None = None) -> Iterator[str]:
+    """Yield the paths of keys that a mapping has twice; what aliases repeat, once."""
+    seen = set() if seen is None else seen
     if id(node) in seen:
         return
-    seen |= {id(node)}
+    seen.add(id(node))
     if isinstance(node, yaml.MappingNode):
         keys: set[str] = set()
         for key, value in node.value:

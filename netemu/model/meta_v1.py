@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from netemu.model.wire import MERGED, ApiStruct, FieldsV1, Kinded, Time, always, merge_by
+from netemu.model.wire import JSON_ONLY, MERGED, ApiStruct, FieldsV1, Kinded, Time, always, merge_by
 
 
 class OwnerReference(ApiStruct):
@@ -53,11 +53,16 @@ class LabelSelector(ApiStruct):
     match_expressions: Annotated[list[LabelSelectorRequirement], 2] = []
 
 
+class ShardInfo(ApiStruct):
+    selector: Annotated[str, JSON_ONLY] = always(str)
+
+
 class ListMeta(ApiStruct):
     self_link: Annotated[str, 1] = ""
     resource_version: Annotated[str, 2] = ""
     continue_: Annotated[str, 3] = ""
     remaining_item_count: Annotated[int | None, 4] = None
+    shard_info: Annotated[ShardInfo | None, JSON_ONLY] = None
 
 
 class StatusCause(ApiStruct):

@@ -235,15 +235,20 @@ def _bytes(value: Any) -> memoryview:
 
 
 def encode_message(obj: ApiStruct) -> bytes:
-    own: list[bytes] = []
+    fields: dict[int, list[bytes]] = {}
     embedded: dict[int, list[bytes]] = {}
     for info, how, encode_one in _encoders(type(obj)):
         value = getattr(obj, info.attribute)
+        target = (
+            embedded.setdefault(info.inline, [])
+            if info.inline
+            else fields.setdefault(info.number, [])
+        )
         if value is not None:
-            target = embedded.setdefault(info.inline, []) if info.inline else own
             target.extend(_encode_field(info.number, how, encode_one, value))
-    own.extend(_record(number, (_BYTES, b"".join(parts))) for number, parts in embedded.items())
-    return b"".join(own)
+    for number, parts in embedded.items():
+        fields[number] = [_record(number, (_BYTES, b"".join(parts)))]
+    return b"".join(part for number in sorted(fields) for part in fields[number])
 
 
 def _encode_field(number: int, how: str, encode_one: Encode, value: Any) -> Iterator[bytes]:
@@ -264,7 +269,7 @@ def _encoders(kind: type[ApiStruct]) -> list[tuple[FieldInfo, str, Encode]]:
         if info.number != JSON_ONLY:
             how, hint = _shape(info.type)
             found.append((info, how, _encoder(hint)))
-    return found
+    return sorted(found, key=lambda entry: entry[0].number)
 
 
 def _encoder(hint: Any) -> Encode:

@@ -30,35 +30,42 @@ class WrongValueError(ValueError):
 
 
 def join_path(parent: str, child: str) -> str:
-    return parent + child if child.startswith("[") or not parent else f"{parent}.{child}"
+    return f"{parent}.{child}" if parent and child and child[0] != "[" else parent + child
 
 
 @cache
 def walker_of(kind: type[ApiStruct]) -> Walker:
     """Return the walker of a struct."""
     children = {field.wire_name: _walker_for(field.type) for field in fields_of(kind)}
-    known = children.keys()
-    nested = {name: walk for name, walk in children.items() if walk is not None}
 
     def walk_struct(data: Any, unknown: Unknown) -> Any:
         if type(data) is not dict:
             return data
-        if None in data.values():
+        nulls = False
+        for name, value in data.items():
+            if value is None:
+                nulls = True
+            elif name not in children:
+                unknown.append(name)
+            elif walk := children[name]:
+                data[name] = _walk_child(walk, name, value, unknown)
+        if nulls:
             drop_nulls(data)
-        if not data.keys() <= known:
-            unknown.extend(name for name in data if name not in known)
-        for name in data.keys() & nested.keys():
-            before = len(unknown)
-            try:
-                data[name] = nested[name](data[name], unknown)
-            except WrongValueError as error:
-                error.path = join_path(name, error.path)
-                raise
-            if len(unknown) > before:
-                unknown[before:] = [join_path(name, path) for path in unknown[before:]]
         return data
 
     return walk_struct
+
+
+def _walk_child(walk: Walker, name: str, value: Any, unknown: Unknown) -> Any:
+    before = len(unknown)
+    try:
+        value = walk(value, unknown)
+    except WrongValueError as error:
+        error.path = join_path(name, error.path)
+        raise
+    if len(unknown) > before:
+        unknown[before:] = [join_path(name, path) for path in unknown[before:]]
+    return value
 
 
 def drop_nulls(data: dict[str, Any]) -> None:
@@ -115,14 +122,7 @@ def _list_walker(item: Walker | None) -> Walker:
         if item is None:
             return data
         for index, value in enumerate(data):
-            before = len(unknown)
-            try:
-                data[index] = item(value, unknown)
-            except WrongValueError as error:
-                error.path = join_path(f"[{index}]", error.path)
-                raise
-            if len(unknown) > before:
-                unknown[before:] = [join_path(f"[{index}]", path) for path in unknown[before:]]
+            data[index] = _walk_child(item, f"[{index}]", value, unknown)
         return data
 
     return walk_list
@@ -137,14 +137,7 @@ def _dict_walker(item: Walker | None) -> Walker:
         if item is None:
             return data
         for name, value in data.items():
-            before = len(unknown)
-            try:
-                data[name] = item(value, unknown)
-            except WrongValueError as error:
-                error.path = join_path(name, error.path)
-                raise
-            if len(unknown) > before:
-                unknown[before:] = [join_path(name, path) for path in unknown[before:]]
+            data[name] = _walk_child(item, name, value, unknown)
         return data
 
     return walk_dict
