@@ -22,6 +22,7 @@ from netemu.core.kubelet.memory import Run
 from netemu.core.kubelet.node import MAX_PODS
 from netemu.core.kubelet.volumes import names_used
 from netemu.daemons.kubelet import adoption, host_facts, logs
+from netemu.daemons.kubelet.attach import AttachedLog
 from netemu.daemons.kubelet.context import NodeContext
 from netemu.daemons.kubelet.handlers import Handlers
 from netemu.daemons.kubelet.node_agent import NodeAgent
@@ -107,10 +108,19 @@ class Kubelet:
         """Start a process in a running container; ApiError if there is none."""
         run = self._run_of(pod, container)
         if run is None or not run.running:
-            raise ApiError(
-                500, "InternalError", f'container "{container}" is not running', kind="pods"
-            )
-        return await self._runtime.exec(run.id, argv, tty=tty, stdin=stdin)
+            raise _not_running(container)
+        try:
+            return await self._runtime.exec(run.id, argv, tty=tty, stdin=stdin)
+        except HostError as error:
+            raise ApiError(500, "InternalError", f"error executing command: {error}") from error
+
+    async def open_attach(self, pod: Pod, container: str) -> ExecSession:
+        """Join a running container's output."""
+        run = self._run_of(pod, container)
+        if run is None or not run.running:
+            raise _not_running(container)
+        log = self.read_log(pod, container, follow=True)
+        return AttachedLog(log, exit_code=lambda: run.exit_code)
 
     async def read_log(
         self,
@@ -143,11 +153,6 @@ class Kubelet:
                 yield data
         except FileNotFoundError:
             raise _no_log(pod, container, previous=previous) from None
-
-    def exit_code(self, pod: Pod, container: str) -> int:
-        """Return the exit code of the container's newest run; 0 while it runs."""
-        run = self._run_of(pod, container)
-        return run.exit_code if run is not None else 0
 
     def _run_of(self, pod: Pod, container: str, *, previous: bool = False) -> Run | None:
         worker = self._workers.get(pod.metadata.uid)
@@ -303,6 +308,10 @@ class Kubelet:
             for state in world.containers.get(uid, ()):
                 if state.phase is not ContainerPhase.RUNNING:
                     worker.exited(state)
+
+
+def _not_running(container: str) -> ApiError:
+    return ApiError(500, "InternalError", f'container "{container}" is not running', kind="pods")
 
 
 def _no_log(pod: Pod, container: str, *, previous: bool) -> ApiError:

@@ -18,7 +18,6 @@ from netemu.client.contract import Client
 from netemu.core.kubelet.container_spec import node_sandbox_id
 from netemu.daemons.apiserver.server import ApiServer
 from netemu.daemons.kubelet import Kubelet
-from netemu.daemons.kubelet.streams import KubeletStreams
 from netemu.errors import ApiError
 from netemu.host.netns import Netns, netns_of
 from netemu.host.pki import create_pki
@@ -74,7 +73,6 @@ class Cluster:
             clock=clock,
             state_dir=STATE,
         )
-        self.server.streams = KubeletStreams({NODE.name: self.kubelet})
         await self.running.enter_async_context(_running(self.kubelet.run()))
         await self.until(self._has_node)
         await self.client.patch(
