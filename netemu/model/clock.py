@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from netemu.model.wire import MicroTime, Time
 
@@ -30,6 +31,7 @@ def format_micro_time(time: datetime) -> MicroTime:
     return MicroTime(time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
 
 
+@lru_cache(maxsize=1024)
 def canonical_time(text: str) -> Time:
     """Return it in UTC and whole seconds."""
     if _CANONICAL.fullmatch(text):
