@@ -126,6 +126,8 @@ def _keep_identity(new: ApiObject, old: ApiObject, resource: Resource) -> None:
     meta.deletion_grace_period_seconds = before.deletion_grace_period_seconds
     meta.generation = before.generation
     meta.self_link = before.self_link
+    # A body that does not speak of its managers does not mean that there are none.
+    meta.managed_fields = meta.managed_fields or before.managed_fields
 
 
 def uid_conflict(obj: ApiObject, wanted_uid: str, resource: Resource) -> ApiError:
