@@ -28,9 +28,7 @@ SETTINGS = ClusterSettings(
     name="test",
     underlay=IPv4Network("198.18.0.0/24"),
     nodes=(
-        NodeSettings(
-            name="control-plane", address=IPv4Address("198.18.0.11"), control_plane=True
-        ),
+        NodeSettings(name="control-plane", address=IPv4Address("198.18.0.11"), control_plane=True),
     ),
     state_dir=PurePosixPath("/nowhere"),
     run_dir=PurePosixPath("/nowhere"),

@@ -143,9 +143,16 @@ class ApiServer:
             listener.close()
         self._listeners.clear()
         self.registry.close()
-        if self._http is not None:
-            await self._http.shutdown(timeout=_SHUTDOWN_S)
+        if self._http is None:
+            return
+        transports = [connection.transport for connection in self._http.connections]
+        await self._http.shutdown(timeout=_SHUTDOWN_S)
         self._http = None
+        for transport in transports:
+            # Closing would wait for each client to say goodbye, TLS being polite.
+            if transport is not None:
+                transport.abort()
+        await asyncio.sleep(0)
 
     def _serving_pair(self) -> KeyPair:
         settings = self._settings
