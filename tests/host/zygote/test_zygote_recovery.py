@@ -1,0 +1,132 @@
+"""Death: of the daemon, of the zygote, of a pause process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+import pytest
+from zygote_pods import CLUSTER, PRELOAD, eventually
+
+from netemu.errors import HostError
+from netemu.host.runtime import ZygoteRuntime, start_zygote
+from netemu.model.runtime import ContainerPhase
+
+pytestmark = pytest.mark.root
+
+
+async def _restart(pods) -> None:
+    await start_zygote(pods.run_dir, pods.folder / "state", CLUSTER, PRELOAD)
+
+
+async def _kill_zygote(pods) -> None:
+    pid = await pods.runtime.pid()
+    handle = os.pidfd_open(pid)
+    signal.pidfd_send_signal(handle, signal.SIGKILL)
+    await asyncio.get_running_loop().run_in_executor(
+        None, os.waitid, os.P_PIDFD, handle, os.WEXITED
+    )
+    os.close(handle)
+
+
+async def test_the_next_daemon_finds_everything(pods):
+    """Containers go on without a daemon; what ended meanwhile is in the listing."""
+    await pods.start("sleep", "60", name="long")
+    await pods.start("sh", "-c", "read x < /dev/shm/go; exit 3", name="short")
+    await pods.shell("mkfifo /dev/shm/go", name="long")
+    pods.runtime.close()
+    pods.runtime = await ZygoteRuntime.connect(pods.run_dir)
+    states = {s.id: s for s in await pods.runtime.containers()}
+    assert states["web-long"].phase is ContainerPhase.RUNNING
+    assert len(await pods.runtime.sandboxes()) == 1
+
+
+async def test_starting_a_zygote_that_runs_changes_nothing(pods):
+    """There is one zygote a cluster, however often it is started."""
+    pid = await pods.runtime.pid()
+    await asyncio.gather(*(_restart(pods) for _ in range(3)))
+    assert await pods.runtime.pid() == pid
+
+
+async def test_containers_outlive_the_zygote(pods):
+    """The next zygote adopts them: logs go on, exec works, and their end is seen."""
+    pod = await pods.start("sh", "-c", "while true; do echo tick; sleep 0.02; done")
+    await eventually(lambda: "tick" in pods.log("web-c"))
+    await _kill_zygote(pods)
+    assert os.path.exists(f"/proc/{pod.pid}")
+    before = len(pods.log("web-c"))
+    await _restart(pods)
+    (state,) = await pods.runtime.containers()
+    (sandbox,) = await pods.runtime.sandboxes()
+    assert (state.phase, state.pid) == (ContainerPhase.RUNNING, pod.pid)
+    assert sandbox.alive
+    await eventually(lambda: len(pods.log("web-c")) > before + 50)
+    assert (await pods.shell("echo inside"))[1] == "inside\n"
+    events = pods.runtime.events()
+    told = asyncio.ensure_future(anext(events))
+    await asyncio.sleep(0)
+    await pods.runtime.signal_container("web-c", signal.SIGKILL)
+    ended = await asyncio.wait_for(told, 5)
+    await events.aclose()
+    assert (ended.phase, ended.exit_code) == (ContainerPhase.UNKNOWN, 137)
+
+
+async def test_an_exit_that_nobody_saw_is_unknown(pods):
+    """A container that ended between two zygotes has the phase UNKNOWN; its last words are kept."""
+    pod = await pods.start(
+        "sh", "-c", "trap 'echo last words; exit 5' TERM; echo up; sleep 60 & wait"
+    )
+    await eventually(lambda: "up" in pods.log("web-c"))
+    ended = await pods.start("sh", "-c", "exit 4", name="before")
+    await pods.ended(ended.id)
+    await _kill_zygote(pods)
+    os.kill(pod.pid, signal.SIGTERM)
+    await eventually(lambda: not _runs(pod.pid))
+    await _restart(pods)
+    states = {s.id: s for s in await pods.runtime.containers()}
+    assert states["web-c"].phase is ContainerPhase.UNKNOWN
+    assert (states["web-before"].phase, states["web-before"].exit_code) == ("exited", 4)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+            return file.read().rsplit(") ", 1)[1][0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+async def test_a_request_waits_for_the_next_zygote(pods):
+    """A daemon that asks while there is none gets its answer from the next."""
+    await _kill_zygote(pods)
+    asking = asyncio.ensure_future(pods.sandbox("late"))
+    await asyncio.sleep(0)
+    await _restart(pods)
+    assert (await asking).name == "late"
+
+
+async def test_without_a_zygote_requests_fail(pods):
+    """Nobody waits for ever."""
+    other = ZygoteRuntime(pods.folder / "nowhere")
+    with pytest.raises(HostError, match="No such file"):
+        await other.sandboxes()
+
+
+async def test_a_dead_pause_is_seen(pods):
+    """A sandbox whose pause was killed is not alive, and takes no container."""
+    state = await pods.sandbox()
+    os.kill(state.pid, signal.SIGKILL)
+    while (await pods.runtime.sandboxes())[0].alive:
+        await asyncio.sleep(0.01)
+    with pytest.raises(HostError, match="there is no sandbox"):
+        await pods.start("true")
+
+
+async def test_a_log_that_is_long_is_rotated(pods):
+    """At 10 MiB a new file begins; nothing is lost."""
+    await pods.run("sh", "-c", "yes 0123456789012345678901234567890123456789 | head -n 200000")
+    files = sorted(pods.folder.glob("web-c.log*"))
+    lines = sum(path.read_bytes().count(b"\n") for path in files)
+    assert len(files) == 2
+    assert lines == 200_000
