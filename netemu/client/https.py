@@ -10,7 +10,7 @@ import os
 import random
 import ssl
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -179,7 +179,7 @@ class HttpsClient:
             raise self._unreachable(error) from error
 
     async def websocket(
-        self, path: str, query: list[tuple[str, str]], *, protocols: tuple[str, ...]
+        self, path: str, query: Sequence[tuple[str, str]], *, protocols: tuple[str, ...]
     ) -> aiohttp.ClientWebSocketResponse:
         """Open a WebSocket; an answer that is no upgrade is the ApiError it says."""
         try:

@@ -153,7 +153,7 @@ async def test_informer_over_https(served):
         await informer.synced()
         await served.client.create(config_map("one", a="1"))
         await served.client.create(config_map("two", a="1"))
-        await until(lambda: informer.list())
+        await until(informer.list)
         assert [obj.metadata.name for obj in informer.list()] == ["one"]
         for task in informers_tasks():
             task.cancel()

@@ -94,11 +94,8 @@ async def ended(kubelets: Kubelets) -> None:
 
 async def messages(socket: aiohttp.ClientWebSocketResponse) -> list[tuple[int, bytes]]:
     """Return all messages until the Close frame."""
-    found = []
     async with asyncio.timeout(5):
-        async for message in socket:
-            found.append((message.data[0], message.data[1:]))
-    return found
+        return [(message.data[0], message.data[1:]) async for message in socket]
 
 
 async def test_exec_ends_with_status_and_close(served, kubelets):
