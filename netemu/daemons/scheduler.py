@@ -20,6 +20,7 @@ from netemu.client.events import EventRecorder
 from netemu.client.informer import Informers
 from netemu.core.control.ownership import controller_of
 from netemu.core.control.pods import TERMINAL_PHASES, condition_of
+from netemu.core.control.selectors import selector_of
 from netemu.core.control.services import selects
 from netemu.core.scheduling.cluster import Cluster
 from netemu.core.scheduling.contract import Candidate, Wake
@@ -32,7 +33,7 @@ from netemu.model.apps_v1 import ReplicaSet
 from netemu.model.clock import format_time
 from netemu.model.core_v1 import Namespace, Node, Pod, Service
 from netemu.model.keys import ObjectKey, key_of
-from netemu.model.selector import Selector, from_label_selector, from_map
+from netemu.model.selector import Selector, from_map
 
 log = logging.getLogger(__name__)
 
@@ -193,7 +194,7 @@ class Scheduler:
         if owner is not None and owner.kind == "ReplicaSet":
             replica_set = self._replica_sets.get(ObjectKey(meta.namespace, owner.name))
             if replica_set is not None:
-                selectors.append(from_label_selector(replica_set.spec.selector))
+                selectors.append(selector_of(replica_set.spec.selector))
         if not selectors:
             return None
         return Selector(tuple(one for selector in selectors for one in selector.requirements))

@@ -5,9 +5,8 @@ from __future__ import annotations
 
 def share_of(value: int | str | None, total: int, *, round_up: bool) -> int:
     """Resolve an IntOrString against a total; None is nothing."""
-    if value is None:
-        return 0
     if isinstance(value, int):
         return value
-    parts = total * int(value.removesuffix("%"))
+    percent = (value or "").removesuffix("%")
+    parts = total * int(percent) if percent.isdecimal() else 0
     return -(-parts // 100) if round_up else parts // 100

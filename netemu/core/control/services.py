@@ -12,7 +12,7 @@ from netemu.model.keys import ObjectKey
 
 ZONE_LABEL = "topology.kubernetes.io/zone"
 HEADLESS_LABEL = "service.kubernetes.io/headless"
-_ENDPOINT_FAMILIES = {"IPv4": 4, "IPv6": 6}
+_VERSIONS = {"IPv4": 4, "IPv6": 6}
 
 
 def has_endpoints(service: Service) -> bool:
@@ -61,8 +61,16 @@ def families_of(service: Service) -> Sequence[str]:
 
 def addresses_of(pod: Pod, family: str) -> list[str]:
     addresses = [entry.ip for entry in pod.status.pod_ips] or [pod.status.pod_ip]
-    version = _ENDPOINT_FAMILIES[family]
-    return [address for address in addresses if ip_address(address).version == version]
+    version = _VERSIONS.get(family)
+    return [address for address in addresses if version_of(address) == version]
+
+
+def version_of(address: str) -> int:
+    """4 or 6; 0 if it is no address: one bad Pod must not stop a controller for all others."""
+    try:
+        return ip_address(address).version
+    except ValueError:
+        return 0
 
 
 def is_headless(service: Service) -> bool:

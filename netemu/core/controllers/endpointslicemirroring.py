@@ -8,11 +8,11 @@ written whole.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from ipaddress import ip_address
 
 from netemu.core.control.commands import Command, Create, Delete, Update
 from netemu.core.control.contract import Controller, Index, Reader, View, Watch, own_key
 from netemu.core.control.ownership import owner_reference
+from netemu.core.control.services import version_of
 from netemu.core.controllers.endpointslice import MANAGED_BY, SERVICE_NAME
 from netemu.model.core_v1 import EndpointAddress, Endpoints, EndpointSubset, Service
 from netemu.model.discovery_v1 import Endpoint, EndpointConditions, EndpointPort, EndpointSlice
@@ -93,7 +93,7 @@ def _content(subset: EndpointSubset, version: int) -> list[Endpoint]:
     return [
         _endpoint(address, ready=ready)
         for address, ready in listed[:MOST_ADDRESSES]
-        if ip_address(address.ip).version == version
+        if version_of(address.ip) == version
     ]
 
 

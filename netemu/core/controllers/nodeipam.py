@@ -23,7 +23,7 @@ _ALL_NODES = ObjectKey("", "")
 def reconcile(_key: ObjectKey, view: View) -> Sequence[Command]:
     settings = view.environment.settings
     nodes = view.all(Node)
-    taken = {IPv4Network(node.spec.pod_cidr) for node in nodes if node.spec.pod_cidr}
+    taken = {block for node in nodes if (block := _block_of(node)) is not None}
     commands: list[Command] = []
     for node in sorted(nodes, key=_by_age):
         if node.spec.pod_cidr or node.metadata.deletion_timestamp:
@@ -53,6 +53,14 @@ def next_block(
         if index not in indexes and not block.overlaps(excluded):
             return block
     return None
+
+
+def _block_of(node: Node) -> IPv4Network | None:
+    """What the Node has, if it is of a family that we hand out."""
+    try:
+        return IPv4Network(node.spec.pod_cidr)
+    except ValueError:
+        return None
 
 
 def _by_age(node: Node) -> tuple[str, str]:

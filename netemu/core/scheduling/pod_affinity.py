@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from netemu.core.control.selectors import selector_of
 from netemu.core.scheduling.cluster import Cluster
 from netemu.model.core_v1 import Pod, PodAffinityTerm, WeightedPodAffinityTerm
-from netemu.model.selector import Requirement, Selector, from_label_selector
+from netemu.model.selector import Requirement, Selector
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ def term_of(owner: Pod, term: PodAffinityTerm, cluster: Cluster, weight: int = 0
 def _namespaces(owner: Pod, term: PodAffinityTerm, cluster: Cluster) -> frozenset[str]:
     named = set(term.namespaces)
     if term.namespace_selector is not None:
-        selector = from_label_selector(term.namespace_selector)
+        selector = selector_of(term.namespace_selector)
         named |= {name for name, labels in cluster.namespaces.items() if selector.matches(labels)}
     elif not named:
         named = {owner.metadata.namespace}
@@ -43,7 +44,7 @@ def _namespaces(owner: Pod, term: PodAffinityTerm, cluster: Cluster) -> frozense
 
 
 def _selector(owner: Pod, term: PodAffinityTerm) -> Selector:
-    selector = from_label_selector(term.label_selector)
+    selector = selector_of(term.label_selector)
     if selector.nothing:
         return selector
     labels = owner.metadata.labels

@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from netemu.core.control.selectors import selector_of
 from netemu.core.control.taints import NO_EXECUTE, NO_SCHEDULE, is_tolerated
 from netemu.core.scheduling.cluster import NodeInfo, count_matching
 from netemu.core.scheduling.contract import Candidate
 from netemu.core.scheduling.node_selection import is_meant
 from netemu.model.core_v1 import Pod, TopologySpreadConstraint
-from netemu.model.selector import Requirement, Selector, from_label_selector
+from netemu.model.selector import Requirement, Selector
 
 HOSTNAME = "kubernetes.io/hostname"
 ZONE = "topology.kubernetes.io/zone"
@@ -37,7 +38,7 @@ def constraints_of(pod: Pod, when_unsatisfiable: str) -> list[Constraint]:
 
 
 def _constraint(pod: Pod, constraint: TopologySpreadConstraint) -> Constraint:
-    selector = from_label_selector(constraint.label_selector)
+    selector = selector_of(constraint.label_selector)
     labels = pod.metadata.labels
     own = tuple(
         Requirement(key, "in", frozenset((labels[key],)))

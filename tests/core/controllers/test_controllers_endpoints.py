@@ -298,3 +298,12 @@ def test_only_the_service_controller_touches_its_slices(world):
     (command,) = world.decide(endpointslice.CONTROLLER, KEY)
     assert isinstance(command, Create)
     assert key_of(foreign) == ObjectKey("default", "mine")
+
+
+def test_addresses_that_are_none_are_left_out(world):
+    """One bad Pod does not keep the others from being found."""
+    add_service(world)
+    add_pod(world, "a", "10.244.1.2")
+    add_pod(world, "b", "10.244.1.300")
+    (one,) = settle(world)
+    assert [e.addresses for e in one.endpoints] == [["10.244.1.2"]]

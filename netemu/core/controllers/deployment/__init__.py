@@ -27,6 +27,7 @@ from netemu.core.control.ownership import (
     orphans_in,
 )
 from netemu.core.control.pods import TERMINAL_PHASES
+from netemu.core.control.selectors import selector_of
 from netemu.core.controllers.deployment.revisions import (
     REVISION,
     find_new,
@@ -67,7 +68,6 @@ from netemu.model.apps_v1 import Deployment, DeploymentStatus, ReplicaSet
 from netemu.model.core_v1 import Pod
 from netemu.model.keys import ObjectKey
 from netemu.model.schema import copy_of
-from netemu.model.selector import from_label_selector
 
 
 @dataclass(slots=True)
@@ -91,7 +91,7 @@ def reconcile(key: ObjectKey, view: View) -> Sequence[Command]:
         return ()
     claimed = claim(
         deployment,
-        from_label_selector(deployment.spec.selector),
+        selector_of(deployment.spec.selector),
         view.by(REPLICA_SETS_BY_CONTROLLER, deployment.metadata.uid),
         view.by(REPLICA_SETS_BY_CONTROLLER, orphans_in(key.namespace)),
     )
@@ -292,7 +292,7 @@ def _of_replica_set(replica_set: ReplicaSet, reader: Reader) -> Iterable[ObjectK
     return [
         ObjectKey(namespace, deployment.metadata.name)
         for deployment in reader.all(Deployment, namespace)
-        if from_label_selector(deployment.spec.selector).matches(replica_set.metadata.labels)
+        if selector_of(deployment.spec.selector).matches(replica_set.metadata.labels)
     ]
 
 

@@ -29,6 +29,7 @@ from netemu.core.control.ownership import (
     owner_reference,
 )
 from netemu.core.control.pods import available_in_s, is_active, is_ready
+from netemu.core.control.selectors import selector_of
 from netemu.core.controllers.replicaset.ranking import rank
 from netemu.model.apps_v1 import ReplicaSet, ReplicaSetCondition, ReplicaSetStatus
 from netemu.model.clock import format_time
@@ -36,7 +37,7 @@ from netemu.model.core_v1 import Pod
 from netemu.model.keys import ObjectKey
 from netemu.model.meta_v1 import ObjectMeta
 from netemu.model.schema import copy_of
-from netemu.model.selector import Selector, from_label_selector
+from netemu.model.selector import Selector
 
 PODS_BY_CONTROLLER = Index("controller", Pod, controller_uid)
 REPLICA_SETS_BY_CONTROLLER = Index("controller", ReplicaSet, controller_uid)
@@ -65,7 +66,7 @@ def reconcile(key: ObjectKey, view: View) -> Sequence[Command]:
     replica_set = view.get(ReplicaSet, key)
     if replica_set is None:
         return ()
-    selector = from_label_selector(replica_set.spec.selector)
+    selector = selector_of(replica_set.spec.selector)
     claimed = claim(
         replica_set,
         selector,
@@ -190,7 +191,7 @@ def _of_pod(pod: Pod, reader: Reader) -> Iterable[ObjectKey]:
 
 
 def _selector(replica_set: ReplicaSet) -> Selector:
-    return from_label_selector(replica_set.spec.selector)
+    return selector_of(replica_set.spec.selector)
 
 
 def _pod_matters(old: Pod, new: Pod) -> bool:
