@@ -25,7 +25,16 @@ from netemu.host.zygote.server import Zygote
 
 # Imported by the standard library at first use, which in a container is too late:
 # Python's own files may be hidden there.
-_LAZY = ("encodings.idna", "stringprep", "fcntl", "termios", "traceback", "linecache", "tokenize")
+_LAZY = (
+    "concurrent.futures.thread",
+    "encodings.idna",
+    "fcntl",
+    "linecache",
+    "stringprep",
+    "termios",
+    "tokenize",
+    "traceback",
+)
 
 
 def main(arguments: Sequence[str]) -> int:
