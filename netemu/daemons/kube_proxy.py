@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -37,10 +37,11 @@ from netemu.core.proxy.contract import (
     ServiceTable,
 )
 from netemu.core.proxy.stale_flows import stale_flows, udp_ports
+from netemu.daemons.kube_proxy_blame import Refusal, load_what_is_accepted
 from netemu.daemons.kube_proxy_http import ProxyHealth, ProxyServers
 from netemu.daemons.kube_proxy_metrics import ProxyMetrics
 from netemu.daemons.service_feed import ServiceFeed
-from netemu.errors import HostError
+from netemu.errors import HostBusyError, HostError
 from netemu.host.conntrack import Conntrack
 from netemu.host.netfilter import Netfilter, detect
 from netemu.host.netns import Netns
@@ -109,6 +110,9 @@ class KubeProxy:
         self._held: Tables | None = None
         """What the last sync left in the kernel; None: unknown, look."""
         self._state = ProxyState()
+        self._accepted: frozenset[ServedPort] = frozenset()
+        self._refused: frozenset[ServedPort] = frozenset()
+        """Left out until they change, or until the next full sync."""
         self._udp: frozenset[ServedPort] = frozenset()
         self._saved = ""
         """What iptables-save printed when it was last found right."""
@@ -184,6 +188,7 @@ class KubeProxy:
             if now >= full_at:
                 full_at = now + FULL_SYNC_EVERY_S
                 self._held = None
+                self._refused = frozenset()
             try:
                 if now >= look_at and self._held is not None:
                     look_at = now + self._drift_check_every_s
@@ -229,7 +234,7 @@ class KubeProxy:
         services = self._feed.table()
         full = self._held is None
         try:
-            await self._apply(self._mode.plan(services, self._node, self._config))
+            await self._load(services)
         except HostError:
             self._waiting_since = waiting or self._clock()
             raise
@@ -237,6 +242,47 @@ class KubeProxy:
         await self._forget_stale_flows(services)
         await self._serve_health_checks(services)
         self._synced_once.set()
+
+    async def _load(self, services: ServiceTable) -> None:
+        """Serve all of these but those that the kernel refuses."""
+        known = self._refused
+        wanted = [served for served in services if served not in known]
+        try:
+            await self._apply(self._mode.plan(tuple(wanted), self._node, self._config))
+        except HostBusyError:
+            raise
+        except HostError as error:
+            log.warning("%s: looking for the Service that is refused: %s", self._node.name, error)
+            self._failed(error)
+            await self._load_without_refused(services, wanted)
+        else:
+            self._accepted = frozenset(wanted)
+
+    async def _load_without_refused(self, services: ServiceTable, wanted: list[ServedPort]) -> None:
+        async def load(some: Collection[ServedPort]) -> None:
+            subset = tuple(served for served in services if served in some)
+            try:
+                await self._apply(self._mode.plan(subset, self._node, self._config))
+            except HostError:
+                self._held = None
+                raise
+
+        known_good = self._accepted.intersection(wanted)
+        candidates = [served for served in wanted if served not in known_good]
+        refusals = await load_what_is_accepted(known_good, candidates, load)
+        refused = frozenset(refusal.served for refusal in refusals)
+        self._refused = self._refused.intersection(services) | refused
+        self._accepted = frozenset(wanted) - refused
+        for refusal in refusals:
+            self._blame(refusal)
+
+    def _blame(self, refusal: Refusal) -> None:
+        port = refusal.served.port
+        log.warning("%s: %s is not served: %s", self._node.name, port.label, refusal.error)
+        service = self._feed.service(port.service)
+        if service is not None:
+            message = f"node {self._node.name} cannot serve {port.label}: {refusal.error}"
+            self._events.event(service, "Warning", "FailedToProgramService", message)
 
     async def _apply(self, state: ProxyState) -> None:
         netfilter = self._ready_netfilter

@@ -16,7 +16,7 @@ from netemu.core.proxy.services import SERVICE_SELECTOR, SLICE_SELECTOR
 from netemu.core.proxy.tracker import ServiceTracker
 from netemu.model.core_v1 import Service
 from netemu.model.discovery_v1 import EndpointSlice
-from netemu.model.keys import key_of
+from netemu.model.keys import ObjectKey, key_of
 
 
 class ServiceFeed:
@@ -40,6 +40,9 @@ class ServiceFeed:
 
     def table(self) -> ServiceTable:
         return self._shown.table() if self._shown else ()
+
+    def service(self, key: ObjectKey) -> Service | None:
+        return self._shown.service(key) if self._shown else None
 
     async def run(self) -> None:
         # Started again after a crash, nodes see the last whole picture until there is

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path, PurePosixPath
@@ -419,25 +420,57 @@ async def _udp_server(netns: Netns, address: str) -> asyncio.DatagramTransport:
     return transport
 
 
-async def test_a_refused_rule_is_told_and_tried_again(
+async def test_a_refused_service_does_not_stop_the_others(
     settings: ClusterSettings, netns: Netns
 ) -> None:
-    """What the kernel refuses becomes an Event; when it is gone, syncing goes on."""
-    api = _api()
+    """The kernel's refusal is told of the Service it belongs to; all others are served."""
+    bad = _service("bad", ip="10.96.2.1")
+    bad.spec.ports[0].protocol = "NONSENSE"
+    objects = [bad]
+    for n in range(1, 10):
+        objects += [_service(f"good-{n}", ip=f"10.96.1.{n}"), _slice(f"good-{n}", f"10.244.1.{n}")]
+    api = _api(*objects)
     async with _running(api, settings, netns):
-        bad = _service("bad")
-        bad.spec.ports[0].protocol = "NONSENSE"
-        api.put(bad)
-        await _eventually(
-            lambda: any(
-                of is Event and obj.reason == "FailedToSyncProxyRules"
-                for (of, _), obj in api.objects.items()
-            )
-        )
-        api.drop(bad)
-        api.put(_service("good"))
-        api.put(_slice("good", "10.244.1.2"))
-        await _eventually(lambda: bool(_rewrites_to(settings, netns)))
+        assert len(_rewrites_to(settings, netns)) == 9
+        await _eventually(lambda: _blamed(api) == {"bad"})
+        api.put(_slice("good-1", "10.244.1.50"))
+        await _eventually(lambda: "10.244.1.50:8080" in _rewrites_to(settings, netns))
+        worse = _service("worse", ip="10.96.2.2")
+        worse.spec.ports[0].protocol = "NONSENSE"
+        api.put(worse)
+        await _eventually(lambda: _blamed(api) == {"bad", "worse"})
+        assert len(_rewrites_to(settings, netns)) == 9
+        mended = _service("bad", ip="10.96.2.1")
+        api.put(mended)
+        api.put(_slice("bad", "10.244.1.60"))
+        await _eventually(lambda: "10.244.1.60:8080" in _rewrites_to(settings, netns))
+
+
+def _blamed(api: FakeApi) -> set[str]:
+    return {
+        obj.involved_object.name
+        for (of, _), obj in api.objects.items()
+        if of is Event and obj.reason == "FailedToProgramService"
+    }
+
+
+async def test_syncing_goes_on_when_the_kernel_gives_way(
+    settings: ClusterSettings, netns: Netns, tmp_path: Path
+) -> None:
+    """What is nobody's fault is tried again until it works."""
+    api = _api(_service("web"), _slice("web", "10.244.1.2"))
+    async with _running(api, settings, netns) as proxy:
+        broken = proxy._netfilter._iptables
+        proxy._netfilter._iptables = replace(broken, directory=str(tmp_path / "nowhere"))
+        api.put(_slice("web", "10.244.1.3"))
+        await _eventually(lambda: _failures(proxy) > 0)
+        proxy._netfilter._iptables = broken
+        await _eventually(lambda: _rewrites_to(settings, netns) == {"10.244.1.3:8080"})
+
+
+def _failures(proxy: KubeProxy) -> float:
+    name = "kubeproxy_sync_proxy_rules_iptables_restore_failures_total"
+    return proxy._metrics.registry.get_sample_value(name)
 
 
 async def test_health_mode_and_metrics_are_served_on_the_node(

@@ -57,6 +57,10 @@ class ServiceTracker:
             del self._slices[owner]
         self._dirty.add(owner)
 
+    def service(self, key: ObjectKey) -> Service | None:
+        """Return the Service as it was last seen: what Events are told of."""
+        return self._services.get(key)
+
     def table(self) -> ServiceTable:
         """Return all served ports. The same tuple as long as nothing changed."""
         if self._dirty:
