@@ -137,7 +137,7 @@ def decode(
     media = content_type.partition(";")[0].strip().lower()
     if media in ("", JSON):
         decoded = _decode_plain(_json(data, expected), expected)
-        decoded.duplicates = _json_duplicates(data) if strict else []
+        decoded.duplicates = _json_duplicates(data, expected) if strict else []
         return decoded
     if media in _YAML_NAMES:
         return _decode_yaml(data, expected)
@@ -171,7 +171,7 @@ def _json(data: bytes, expected: type[ApiStruct] | None) -> Any:
         raise _unrecognized(expected, f"json parse error: {error}") from None
 
 
-def _json_duplicates(data: bytes) -> list[str]:
+def _json_duplicates(data: bytes, expected: type[ApiStruct] | None) -> list[str]:
     """Return the paths of keys that an object has twice."""
     twice: dict[int, list[str]] = {}
 
@@ -182,8 +182,11 @@ def _json_duplicates(data: bytes) -> list[str]:
             twice[id(found)] = [name for name in found if names.count(name) > 1]
         return found
 
-    root = json.loads(data, object_pairs_hook=note)
-    return list(_paths_of(root, twice)) if twice else []
+    try:
+        root = json.loads(data, object_pairs_hook=note)
+        return list(_paths_of(root, twice)) if twice else []
+    except RecursionError as error:
+        raise _unrecognized(expected, f"json parse error: {error}") from None
 
 
 def _paths_of(data: Any, marked: dict[int, list[str]]) -> Iterator[str]:
@@ -211,12 +214,13 @@ def _decode_yaml(data: bytes, expected: type[ApiStruct] | None) -> Decoded:
 
 def _decode_protobuf(data: bytes, expected: type[ApiStruct] | None) -> Decoded:
     from netemu.model import protobuf
+    from netemu.model.protobuf_records import MalformedError
 
     try:
         api_version, kind, message = protobuf.open_envelope(data)
         named = _resolve(api_version, kind, expected)
         return _decode_as(protobuf.decode_message(message, named), named)
-    except protobuf.MalformedError as error:
+    except MalformedError as error:
         raise _unrecognized(expected, f"protobuf parse error: {error}") from None
 
 

@@ -225,6 +225,11 @@ _BODIES: tuple[type[Kinded], ...] = (
 _BY_TYPE = {resource.type: resource for resource in RESOURCES + REVIEWS}
 _BY_PLURAL = {(r.group, r.version, r.plural): r for r in RESOURCES + REVIEWS}
 _BY_KIND = {(r.api_version, r.kind): r for r in RESOURCES + REVIEWS}
+_BY_NAME = {
+    name: resource
+    for resource in RESOURCES
+    for name in (resource.plural, resource.qualified, resource.singular, *resource.short_names)
+}
 _TYPES: dict[tuple[str, str], type[Kinded]] = {
     **{name: resource.type for name, resource in _BY_KIND.items()},
     **{(body.API_VERSION, body.KIND): body for body in _BODIES},
@@ -242,6 +247,11 @@ def by_plural(group: str, version: str, plural: str) -> Resource | None:
 
 def by_kind(api_version: str, kind: str) -> Resource | None:
     return _BY_KIND.get((api_version, kind))
+
+
+def by_name(name: str) -> Resource | None:
+    """Return what people mean by `po`, `pods`, `pod`, `Pod` or `deployments.apps`."""
+    return _BY_NAME.get(name.lower())
 
 
 def type_of(api_version: str, kind: str) -> type[Kinded] | None:

@@ -17,6 +17,15 @@ from functools import cache
 from typing import Any, Union, get_args, get_origin
 
 from netemu.model.clock import format_micro_time, format_time, parse_time
+from netemu.model.protobuf_records import (
+    BYTES,
+    VARINT,
+    MalformedError,
+    read_varint,
+    record,
+    records,
+    varint,
+)
 from netemu.model.wire import (
     JSON_ONLY,
     ApiStruct,
@@ -33,16 +42,11 @@ from netemu.model.wire import (
 
 MAGIC = b"k8s\0"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 Decode = Callable[[Any], Any]
 """From an int or bytes, as the wire type gives it, to plain data."""
 Encode = Callable[[Any], tuple[int, bytes]]
 """From a value of a struct to its wire type and payload."""
-
-
-class MalformedError(ValueError):
-    """The bytes are no protobuf message."""
 
 
 # --- the envelope ------------------------------------------------------------------------
@@ -53,9 +57,9 @@ def open_envelope(body: bytes) -> tuple[str, str, bytes]:
     if not body.startswith(MAGIC):
         raise MalformedError("the body does not start with k8s\\0")
     unknown = _Unknown()
-    for number, value in _records(memoryview(body)[4:]):
+    for number, value in records(memoryview(body)[4:]):
         if number == 1:
-            for part, text in _records(_bytes(value)):
+            for part, text in records(_bytes(value)):
                 unknown.type_meta[part] = _text(text)
         elif number == 2:
             unknown.raw = bytes(_bytes(value))
@@ -70,12 +74,12 @@ class _Unknown:
 
 def encode(obj: Kinded) -> bytes:
     """Return the object in its envelope."""
-    type_meta = _record(1, _of_text(obj.API_VERSION)) + _record(2, _of_text(obj.KIND))
+    type_meta = record(1, _of_text(obj.API_VERSION)) + record(2, _of_text(obj.KIND))
     parts = (
-        _record(1, (_BYTES, type_meta)),
-        _record(2, (_BYTES, encode_message(obj))),
-        _record(3, _of_text("")),
-        _record(4, _of_text("")),
+        record(1, (BYTES, type_meta)),
+        record(2, (BYTES, encode_message(obj))),
+        record(3, _of_text("")),
+        record(4, _of_text("")),
     )
     return MAGIC + b"".join(parts)
 
@@ -95,7 +99,7 @@ Decoders = dict[int, "tuple[str, str, Any]"]
 
 
 def _decode_into(data: dict[str, Any], message: memoryview, decoders: Decoders) -> None:
-    for number, value in _records(message):
+    for number, value in records(message):
         if number not in decoders:
             continue
         name, how, decode = decoders[number]
@@ -116,7 +120,7 @@ def _decode_into(data: dict[str, Any], message: memoryview, decoders: Decoders) 
 
 def _entry(message: memoryview, decode: Decode) -> tuple[str, Any]:
     key, item = "", None
-    for number, value in _records(message):
+    for number, value in records(message):
         if number == 1:
             key = _text(value)
         elif number == 2:
@@ -127,7 +131,7 @@ def _entry(message: memoryview, decode: Decode) -> tuple[str, Any]:
 def _packed(value: memoryview) -> Iterator[int]:
     at = 0
     while at < len(value):
-        number, at = _varint(value, at)
+        number, at = read_varint(value, at)
         yield _signed(number)
 
 
@@ -173,12 +177,12 @@ def _decoder(hint: Any) -> Decode:
 
 
 def _decode_items(value: Any) -> list[str]:
-    return [_text(item) for number, item in _records(_bytes(value)) if number == 1]
+    return [_text(item) for number, item in records(_bytes(value)) if number == 1]
 
 
 def _decode_time(format_it: Callable[[datetime], str]) -> Decode:
     def decode(value: Any) -> str | None:
-        parts = dict(_records(_bytes(value)))
+        parts = dict(records(_bytes(value)))
         seconds, nanos = _integer(parts.get(1, 0)), _integer(parts.get(2, 0))
         if not seconds and not nanos:
             return None
@@ -192,16 +196,16 @@ def _decode_time(format_it: Callable[[datetime], str]) -> Decode:
 
 
 def _decode_int_or_string(value: Any) -> int | str:
-    parts = dict(_records(_bytes(value)))
+    parts = dict(records(_bytes(value)))
     return _text(parts.get(3, b"")) if parts.get(1) else _integer(parts.get(2, 0))
 
 
 def _decode_quantity(value: Any) -> str:
-    return _text(dict(_records(_bytes(value))).get(1, b""))
+    return _text(dict(records(_bytes(value))).get(1, b""))
 
 
 def _decode_fields(value: Any) -> Any:
-    raw = bytes(_bytes(dict(_records(_bytes(value))).get(1, b"")))
+    raw = bytes(_bytes(dict(records(_bytes(value))).get(1, b"")))
     try:
         return json.loads(raw or b"{}")
     except ValueError:
@@ -247,19 +251,19 @@ def encode_message(obj: ApiStruct) -> bytes:
         if value is not None:
             target.extend(_encode_field(info.number, how, encode_one, value))
     for number, parts in embedded.items():
-        fields[number] = [_record(number, (_BYTES, b"".join(parts)))]
+        fields[number] = [record(number, (BYTES, b"".join(parts)))]
     return b"".join(part for number in sorted(fields) for part in fields[number])
 
 
 def _encode_field(number: int, how: str, encode_one: Encode, value: Any) -> Iterator[bytes]:
     if how == "list":
-        yield from (_record(number, encode_one(item)) for item in value)
+        yield from (record(number, encode_one(item)) for item in value)
     elif how == "map":
         for key in sorted(value):
-            entry = _record(1, _of_text(key)) + _record(2, encode_one(value[key]))
-            yield _record(number, (_BYTES, entry))
+            entry = record(1, _of_text(key)) + record(2, encode_one(value[key]))
+            yield record(number, (BYTES, entry))
     else:
-        yield _record(number, encode_one(value))
+        yield record(number, encode_one(value))
 
 
 @cache
@@ -276,38 +280,38 @@ def _encoder(hint: Any) -> Encode:
     if hint in _SCALARS:
         return _SCALARS[hint][1]
     if get_origin(hint) is list:
-        return lambda value: (_BYTES, b"".join(_record(1, _of_text(item)) for item in value))
-    return lambda value: (_BYTES, encode_message(value))
+        return lambda value: (BYTES, b"".join(record(1, _of_text(item)) for item in value))
+    return lambda value: (BYTES, encode_message(value))
 
 
 def _of_integer(value: int) -> tuple[int, bytes]:
-    return _VARINT, _to_varint(value)
+    return VARINT, varint(value)
 
 
 def _of_text(value: str) -> tuple[int, bytes]:
-    return _BYTES, value.encode()
+    return BYTES, value.encode()
 
 
 def _of_time(value: Time | MicroTime) -> tuple[int, bytes]:
     if not value:
-        return _BYTES, b""
+        return BYTES, b""
     since = parse_time(value) - _EPOCH
     seconds, nanos = since.days * 86400 + since.seconds, since.microseconds * 1000
-    return _BYTES, _record(1, _of_integer(seconds)) + _record(2, _of_integer(nanos))
+    return BYTES, record(1, _of_integer(seconds)) + record(2, _of_integer(nanos))
 
 
 def _of_int_or_string(value: int | str) -> tuple[int, bytes]:
     text, number = (value, 0) if isinstance(value, str) else ("", value)
     parts = (_of_integer(isinstance(value, str)), _of_integer(number), _of_text(text))
-    return _BYTES, b"".join(_record(index, part) for index, part in enumerate(parts, 1))
+    return BYTES, b"".join(record(index, part) for index, part in enumerate(parts, 1))
 
 
 def _of_quantity(value: Quantity) -> tuple[int, bytes]:
-    return _BYTES, _record(1, _of_text(value or "0"))
+    return BYTES, record(1, _of_text(value or "0"))
 
 
 def _of_fields(value: FieldsV1) -> tuple[int, bytes]:
-    return _BYTES, _record(1, _of_text(json.dumps(value, separators=(",", ":"))))
+    return BYTES, record(1, _of_text(json.dumps(value, separators=(",", ":"))))
 
 
 _SCALARS: dict[Any, tuple[Decode, Encode]] = {
@@ -316,7 +320,7 @@ _SCALARS: dict[Any, tuple[Decode, Encode]] = {
     bool: (lambda value: bool(_integer(value)), _of_integer),
     Base64: (
         lambda value: b64encode(_bytes(value)).decode(),
-        lambda value: (_BYTES, b64decode(value)),
+        lambda value: (BYTES, b64decode(value)),
     ),
     Quantity: (_decode_quantity, _of_quantity),
     Time: (_decode_time(format_time), _of_time),
@@ -324,56 +328,3 @@ _SCALARS: dict[Any, tuple[Decode, Encode]] = {
     IntOrString: (_decode_int_or_string, _of_int_or_string),
     FieldsV1: (_decode_fields, _of_fields),
 }
-
-
-# --- bytes -----------------------------------------------------------------------------------
-
-
-def _records(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Yield number and raw value of each field of a message."""
-    at = 0
-    while at < len(message):
-        tag, at = _varint(message, at)
-        wire_type = tag & 7
-        if wire_type == _VARINT:
-            value, at = _varint(message, at)
-            yield tag >> 3, value
-            continue
-        if wire_type == _BYTES:
-            size, at = _varint(message, at)
-        elif wire_type in (_FIXED64, _FIXED32):
-            size = 8 if wire_type == _FIXED64 else 4
-        else:
-            raise MalformedError(f"wire type {wire_type} is not used by Kubernetes")
-        if at + size > len(message):
-            raise MalformedError("a message ends too early")
-        yield tag >> 3, message[at : at + size]
-        at += size
-
-
-def _varint(message: memoryview, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while at < len(message) and shift < 70:
-        byte = message[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value & 0xFFFF_FFFF_FFFF_FFFF, at
-        shift += 7
-    raise MalformedError("a number ends too early")
-
-
-def _to_varint(value: int) -> bytes:
-    value &= 0xFFFF_FFFF_FFFF_FFFF
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def _record(number: int, encoded: tuple[int, bytes]) -> bytes:
-    wire_type, payload = encoded
-    head = _to_varint(number << 3 | wire_type)
-    return head + (_to_varint(len(payload)) if wire_type == _BYTES else b"") + payload

@@ -16,6 +16,8 @@ from netemu.model.clock import canonical_micro_time, canonical_time
 from netemu.model.quantity import canonical
 from netemu.model.wire import ApiStruct, FieldsV1, MicroTime, Quantity, Time, fields_of
 
+_INT64 = 1 << 63
+
 Unknown = list[str]
 Walker = Callable[[Any, Unknown], Any]
 """Takes a value and returns what should stand in its place; adds paths of unknown fields."""
@@ -75,6 +77,8 @@ def drop_nulls(data: dict[str, Any]) -> None:
 
 def _walker_for(hint: Any) -> Walker | None:
     """Return the walker of a field, or None where there is nothing to do."""
+    if hint is int:
+        return _walk_integer
     if hint in _SCALARS:
         return _scalar_walker(_SCALARS[hint])
     if hint is FieldsV1 or hint is Any:
@@ -97,6 +101,12 @@ _SCALARS: dict[Any, Callable[[Any], Any]] = {
     Time: canonical_time,
     MicroTime: canonical_micro_time,
 }
+
+
+def _walk_integer(data: Any, _unknown: Unknown) -> Any:
+    if type(data) is int and not -_INT64 <= data < _INT64:
+        raise WrongValueError(f"{data} is not a number of 64 bits")
+    return data
 
 
 def _scalar_walker(make_canonical: Callable[[Any], Any]) -> Walker:

@@ -19,7 +19,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar, NewType, TypeVar, get_origin, get_type_hints
+from typing import (
+    Any,
+    ClassVar,
+    NewType,
+    TypeVar,
+    dataclass_transform,
+    get_origin,
+    get_type_hints,
+)
 
 import msgspec
 
@@ -107,6 +115,8 @@ def wire_name(attribute: str) -> str:
     return first + "".join(_ACRONYMS.get(word) or word.capitalize() for word in rest)
 
 
+# Tells type checkers that what derives from this takes keywords only, too.
+@dataclass_transform(kw_only_default=True, field_specifiers=(msgspec.field,))
 # No cycle can be made of decoded JSON, so the collector need not look at structs (gc=False).
 class ApiStruct(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False, rename=wire_name):
     """A piece of the API."""

@@ -25,6 +25,13 @@ def test_resources_are_found_by_any_name():
     assert deployments.subresource("nope") is None
 
 
+@pytest.mark.parametrize("name", ["deploy", "deployments", "Deployment", "deployments.apps"])
+def test_resources_are_found_by_what_people_type(name):
+    """Short, singular, plural, kind, or with the group."""
+    assert kinds.by_name(name) is kinds.by_type(Deployment)
+    assert kinds.by_name("zebra") is None
+
+
 def test_paths():
     """Where each kind lives."""
     pods, nodes = kinds.by_type(Pod), kinds.by_type(Node)
