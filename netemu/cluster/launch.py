@@ -15,9 +15,11 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
+import netemu
 from netemu.errors import HostError
 from netemu.host import clusters
 from netemu.model.settings import ClusterSettings
@@ -82,10 +84,16 @@ def start_daemon(settings: ClusterSettings, *, began: float) -> Iterator[Progres
             pass_fds=[writing],
             start_new_session=True,
             cwd="/",
+            env={**os.environ, "PYTHONPATH": _import_root()},
         )
     os.close(writing)
     with os.fdopen(reading, "rb", buffering=0) as pipe:
         yield from _follow(pipe.fileno(), daemon, str(folders.daemon_log))
+
+
+def _import_root() -> str:
+    """Where this very netemu is imported from, for a process that starts in `/`."""
+    return str(Path(netemu.__file__).resolve().parent.parent)
 
 
 def _follow(pipe: int, daemon: subprocess.Popen[bytes], log: str) -> Iterator[Progress]:

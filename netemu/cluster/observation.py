@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from ipaddress import IPv4Address, IPv4Network
 
 from netemu import plugins
 from netemu.core.overlay import backends
 from netemu.core.plans import HostFacts
 from netemu.core.proxy import modes
-from netemu.errors import MissingFacility
-from netemu.host import clusters, underlay
-
-_IPTABLES_REMEDY = "Install it, on Debian or Ubuntu: apt-get install iptables"
+from netemu.host import clusters, netfilter, underlay
 
 
 def observe_host() -> HostFacts:
@@ -23,28 +18,11 @@ def observe_host() -> HostFacts:
     """
     return HostFacts(
         networks_in_use=[*underlay.taken_networks(), *_other_clusters()],
-        iptables_flavour=iptables_flavour(),
+        iptables_flavour=netfilter.detect().flavour,
         name_servers=_name_servers(),
         overlays=plugins.names(backends),
         proxy_modes=plugins.names(modes),
     )
-
-
-def iptables_flavour() -> str:
-    """Return `nft` or `legacy`: what the host's own `iptables` is."""
-    path = _which("iptables")
-    if path is None:
-        raise MissingFacility(
-            "iptables", why="kube-proxy's rules are loaded with it", remedy=_IPTABLES_REMEDY
-        )
-    # Debian's alternatives and everybody else's links end in a program named by its flavour.
-    real = os.path.realpath(path)
-    return "legacy" if "legacy" in os.path.basename(real) else "nft"
-
-
-def _which(program: str) -> str | None:
-    path = os.environ.get("PATH", os.defpath)
-    return shutil.which(program, path=f"{path}:/usr/sbin:/sbin")
 
 
 def _other_clusters() -> list[IPv4Network]:

@@ -75,9 +75,7 @@ class Runtime(Protocol):
 class PodNetwork(Protocol):
     """One node's CNI: gives a Pod's namespace its address and its cable."""
 
-    async def attach(
-        self, *, sandbox_id: str, pid: int, namespace: str, pod: str
-    ) -> IPv4Address:
+    async def attach(self, *, sandbox_id: str, pid: int, namespace: str, pod: str) -> IPv4Address:
         """Cable the namespace of process `pid` to the node. Repeating it returns the same."""
 
     async def detach(self, *, sandbox_id: str) -> None:

@@ -58,9 +58,9 @@ def add_context(cluster: str, kubeconfig: dict[str, Any]) -> str:
     return previous if previous != context_name(cluster) else ""
 
 
-def remove_context(cluster: str, previous: str) -> None:
+def remove_context(cluster: str, previous: str, *, path: Path | None = None) -> None:
     """Take the cluster's entries out; if its context is current, go back to `previous`."""
-    path = config_path()
+    path = path or config_path()
     if not path.exists():
         return
     with _locked(path):

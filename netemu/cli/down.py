@@ -1,0 +1,50 @@
+"""`netemu down`: remove clusters and all that they made."""
+
+from __future__ import annotations
+
+import click
+
+from netemu.cli._options import need_root
+from netemu.errors import UserError
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  sudo netemu down                 the only cluster
+  sudo netemu down --name lab      one of several
+  sudo netemu down --all           every cluster, and what crashed ones left
+"""
+)
+@click.argument("name", required=False)
+@click.option("-n", "--name", "name_option", metavar="NAME", help="Which cluster.")
+@click.option("--all", "everything", is_flag=True, help="Every cluster of this host.")
+@click.option("--keep-logs", is_flag=True, help="Leave /var/lib/netemu/NAME/log.")
+def down(name: str | None, name_option: str | None, everything: bool, keep_logs: bool) -> None:
+    """Remove a cluster: processes, namespaces, links, mounts, rules, files, context.
+
+    What is gone already is no error, so it also cleans up after a crash.
+    """
+    need_root("down")
+    from netemu.cluster import lifecycle
+    from netemu.host import clusters
+
+    there = clusters.known()
+    wanted = name or name_option
+    if everything:
+        chosen = there
+    elif wanted:
+        chosen = [wanted]
+    elif len(there) > 1:
+        raise UserError(f"several clusters are there ({', '.join(there)}); name one, or --all")
+    else:
+        chosen = there
+    if not chosen:
+        click.echo("no cluster is there")
+    for each in chosen:
+        found = each in there
+        lifecycle.take_down(each, keep_logs=keep_logs)
+        click.echo(f'cluster "{each}" removed' if found else f'cluster "{each}" was not there')
+
+
+COMMAND = down

@@ -1,0 +1,135 @@
+"""The daemon of one cluster: `python -m netemu.cluster.daemon NAME`.
+
+It may be killed at any moment. What it made goes on without it, and the next daemon
+of the same name finds and adopts it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+import time
+
+from netemu.cluster.launch import Reporter
+from netemu.errors import MissingFacility, NetemuError
+from netemu.host import clusters
+from netemu.host.processes import boot_id, start_ticks
+from netemu.host.runtime import ZygoteRuntime, start_zygote
+from netemu.model.settings import ClusterSettings
+
+log = logging.getLogger("netemu")
+
+PRELOAD = ("netemu.images.standin", "netemu.images.agnhost", "netemu.daemons.dns")
+"""What the zygote imports once, so that no container has to."""
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    parser = argparse.ArgumentParser(prog="netemu-daemon")
+    parser.add_argument("cluster")
+    parser.add_argument("--progress-fd", type=int, default=-1)
+    parser.add_argument("--began", type=float, default=None)
+    options = parser.parse_args()
+    began = time.monotonic() if options.began is None else options.began
+    reporter = Reporter(options.progress_fd, began)
+    settings = clusters.load_settings(options.cluster)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    import setproctitle
+    import uvloop
+
+    setproctitle.setproctitle(f"netemu: daemon of {settings.name}")
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        sys.exit(runner.run(_run(settings, reporter)))
+
+
+async def _run(settings: ClusterSettings, reporter: Reporter) -> int:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    try:
+        async with asyncio.TaskGroup() as group:
+            living = group.create_task(_live(settings, reporter))
+            await stop.wait()
+            living.cancel()
+    except BaseExceptionGroup as failures:
+        error = _first(failures)
+        log.exception("cannot go on")
+        reporter.failed(str(error), missing=isinstance(error, MissingFacility))
+        return 1
+    return 0
+
+
+def _first(failures: BaseException) -> BaseException:
+    while isinstance(failures, BaseExceptionGroup):
+        failures = failures.exceptions[0]
+    return failures
+
+
+async def _live(settings: ClusterSettings, reporter: Reporter) -> None:
+    """Bring the cluster up, say so, and keep it running."""
+    record = _Record(settings, reporter)
+    # The zygote starts on the other processor while this one imports everything.
+    zygote = asyncio.ensure_future(
+        start_zygote(settings.run_dir, settings.state_dir, settings.name, PRELOAD)
+    )
+    await asyncio.sleep(0)
+    from netemu.cluster import readiness
+    from netemu.cluster.wiring import ClusterDaemon
+
+    daemon = ClusterDaemon(settings)
+    api = daemon.open_api()
+    async with asyncio.TaskGroup() as group:
+        url = await daemon.serve_api(group)
+        daemon.start_controllers(group)
+        await daemon.make_addons()
+        record.reached("API server answers", url)
+        await zygote
+        await daemon.wire_nodes(await ZygoteRuntime.connect(settings.run_dir))
+        await daemon.serve_pods()
+        record.reached("nodes cabled")
+        daemon.start_nodes(group)
+        client = api.client(daemon._user("system:netemu"))  # noqa: SLF001
+        await readiness.nodes_ready(client, len(settings.nodes))
+        record.reached(f"{len(settings.nodes)} nodes ready")
+        await readiness.dns_answers(settings, daemon.nodes)
+        record.reached("DNS answers on every node")
+        record.ready()
+
+
+class _Record:
+    """Keeps daemon.json true, and whoever waits informed."""
+
+    def __init__(self, settings: ClusterSettings, reporter: Reporter) -> None:
+        self._path = clusters.ClusterFolders(settings.name).daemon_record
+        self._reporter = reporter
+        pid = os.getpid()
+        self._record = clusters.DaemonRecord(pid=pid, start=start_ticks(pid) or 0, boot=boot_id())
+        self._write()
+
+    def reached(self, stage: str, url: str = "") -> None:
+        progress = self._reporter.stage(stage)
+        self._record.stages = [*self._record.stages, (stage, progress.at_s)]
+        self._record.api_url = url or self._record.api_url
+        self._write()
+
+    def ready(self) -> None:
+        self._record.ready = True
+        self._write()
+        self._reporter.ready()
+
+    def _write(self) -> None:
+        import msgspec
+
+        clusters.write_atomically(self._path, msgspec.json.encode(self._record))
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt, NetemuError):
+        main()

@@ -1,0 +1,56 @@
+"""When a cluster is really usable: every node Ready, every node gets answers from DNS."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+
+from dnslib import DNSRecord
+
+from netemu.client.contract import Client
+from netemu.core import addons
+from netemu.host.netns import Netns
+from netemu.model.core_v1 import Node
+from netemu.model.settings import ClusterSettings
+
+_LOOK_EVERY_S = 0.01
+_ASK_AGAIN_S = 0.02
+
+
+async def nodes_ready(client: Client, count: int) -> None:
+    """Wait until `count` nodes are Ready and carry no network taint."""
+    while True:
+        nodes = (await client.list(Node)).items
+        if sum(_is_ready(node) for node in nodes) >= count:
+            return
+        await asyncio.sleep(_LOOK_EVERY_S)
+
+
+def _is_ready(node: Node) -> bool:
+    return any(c.type == "Ready" and c.status == "True" for c in node.status.conditions)
+
+
+async def dns_answers(settings: ClusterSettings, nodes: dict[str, Netns]) -> None:
+    """Wait until each node's own question through the Service address is answered."""
+    name = f"{addons.DNS_SERVICE}.{addons.NAMESPACE}.svc.{settings.domain}"
+    question = bytes(DNSRecord.question(name).pack())
+    await asyncio.gather(
+        *(_ask(space, str(settings.cluster_dns), question) for space in nodes.values())
+    )
+
+
+async def _ask(space: Netns, server: str, question: bytes) -> None:
+    loop = asyncio.get_running_loop()
+    while True:
+        # A socket each: a refused or lost question leaves a conntrack entry behind.
+        with space.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+            udp.setblocking(False)
+            with contextlib.suppress(OSError, TimeoutError):
+                udp.connect((server, 53))
+                udp.send(question)
+                async with asyncio.timeout(_ASK_AGAIN_S * 5):
+                    answer = await loop.sock_recv(udp, 4096)
+                if DNSRecord.parse(answer).rr:
+                    return
+        await asyncio.sleep(_ASK_AGAIN_S)

@@ -1,0 +1,60 @@
+"""The API server's way to the containers: each request goes to the kubelet of its node."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from netemu.daemons.kubelet import Kubelet
+from netemu.errors import ApiError
+from netemu.host.contract import ExecSession
+from netemu.model.core_v1 import Pod
+
+
+class KubeletStreams:
+    """Keeps `daemons.apiserver.streams.StreamHooks`."""
+
+    def __init__(self, kubelets: Mapping[str, Kubelet]) -> None:
+        self._kubelets = kubelets
+
+    async def open_exec(
+        self, pod: Pod, container: str, argv: Sequence[str], *, stdin: bool, tty: bool
+    ) -> ExecSession:
+        return await self._kubelet(pod).open_exec(pod, container, argv, stdin=stdin, tty=tty)
+
+    async def open_attach(self, pod: Pod, container: str, *, stdin: bool, tty: bool) -> ExecSession:
+        raise ApiError(
+            501, "NotImplemented", "attach is not served yet; use logs -f or exec", kind="pods"
+        )
+
+    def read_log(
+        self,
+        pod: Pod,
+        container: str,
+        *,
+        follow: bool = False,
+        previous: bool = False,
+        since: float | None = None,
+        tail_lines: int | None = None,
+        timestamps: bool = False,
+        limit_bytes: int | None = None,
+    ) -> AsyncIterator[bytes]:
+        return self._kubelet(pod).read_log(
+            pod,
+            container,
+            follow=follow,
+            previous=previous,
+            since=since,
+            tail_lines=tail_lines,
+            timestamps=timestamps,
+            limit_bytes=limit_bytes,
+        )
+
+    def _kubelet(self, pod: Pod) -> Kubelet:
+        try:
+            return self._kubelets[pod.spec.node_name]
+        except KeyError:
+            raise ApiError(
+                500,
+                "InternalError",
+                f'no kubelet runs for node "{pod.spec.node_name}" of pod "{pod.metadata.name}"',
+            ) from None
