@@ -63,6 +63,7 @@ class ControlPlane:
     def __init__(self, server):
         self.server = server
         self.client = server.client(UserInfo(username="test", groups=["system:masters"]))
+        self.settings = _settings()
         self.addresses = 0
 
     @asynccontextmanager
