@@ -59,7 +59,7 @@ def become_container(
         raise StartError("the sandbox is gone") from None
     syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWCGROUP)
     enter_root(spec, around.stage, hostname=hostname)
-    _connect(spec.tty, streams, voice)
+    _connect(spec.tty, streams, voice, keep=entrypoint.descriptors() if entrypoint else ())
     _enter_folder(spec.cwd)
     confine(spec, bounds=around.bounds)
     return _turn_into(entrypoint, spec.argv, spec.args, spec.env, voice)
@@ -101,12 +101,12 @@ def _begin(voice: Voice, streams: Sequence[int]) -> None:
     syscalls.close_from(3, keep=(voice.fileno(), *streams))
 
 
-def _connect(tty: bool, streams: Sequence[int], voice: Voice) -> None:
+def _connect(tty: bool, streams: Sequence[int], voice: Voice, *, keep: Sequence[int] = ()) -> None:
     if tty:
         program.take_terminal(voice)
     else:
         program.take_streams(streams)
-    syscalls.close_from(3, keep=(voice.fileno(),))
+    syscalls.close_from(3, keep=(voice.fileno(), *keep))
 
 
 def _enter_folder(path: str) -> None:

@@ -32,6 +32,12 @@ class Entrypoint:
         prepare = getattr(module, "prepare", None)
         self._prepared: tuple[Any, ...] = () if prepare is None else (prepare(),)
 
+    def descriptors(self) -> list[int]:
+        """Return what `prepare` opened: the one thing of the host's that stays open."""
+        opened = self._prepared[0] if self._prepared else ()
+        found = opened if isinstance(opened, list | tuple) else (opened,)
+        return [each.fileno() for each in found if hasattr(each, "fileno")]
+
     def call(self, args: Sequence[str], env: Mapping[str, str]) -> int:
         """Run it as the container's program; return its exit code."""
         os.environ.clear()
