@@ -21,13 +21,19 @@ from typing import Any, TypeVar, cast
 from netemu.core.apiserver import admission, defaults, deletion, patch, strategy, validation
 from netemu.core.apiserver.allocation import ServiceAllocator
 from netemu.daemons.apiserver.cache import ResourceCache
-from netemu.daemons.apiserver.refusals import already_exists, bad_request, conflict, not_found
+from netemu.daemons.apiserver.consistency import (
+    check_kind,
+    check_name,
+    check_preconditions,
+    converted,
+    place,
+)
+from netemu.daemons.apiserver.refusals import already_exists, conflict, not_found
 from netemu.daemons.apiserver.selection import Selection
 from netemu.daemons.apiserver.watching import Happening, Kept, Watcher
 from netemu.errors import ApiError
 from netemu.model import codec
 from netemu.model.clock import format_time
-from netemu.model.convert import MisfitError, convert
 from netemu.model.core_v1 import Service
 from netemu.model.kinds import RESOURCES, Resource, by_type
 from netemu.model.meta_v1 import DeleteOptions
@@ -102,7 +108,7 @@ class Registry:
         self, resource: Resource, obj: ApiObject, *, namespace: str = "", dry_run: bool = False
     ) -> Kept:
         """Store a fresh object, which is the registry's from now on."""
-        _place(resource, obj, namespace)
+        place(resource, obj, namespace)
         async with self._lock:
             defaults.apply_defaults(obj)
             self._prepare_create(resource, obj)
@@ -126,8 +132,8 @@ class Registry:
         dry_run: bool = False,
     ) -> Kept:
         """Replace an object by a fresh one, which is the registry's from now on."""
-        _place(resource, obj, namespace)
-        _check_name(obj, name)
+        place(resource, obj, namespace)
+        check_name(obj, name)
         async with self._lock:
             old = self.read(resource, namespace, name)
             return await self._replace(resource, obj, old, subresource, dry_run=dry_run)
@@ -165,11 +171,11 @@ class Registry:
 
         def patched(old: ApiObject) -> ApiObject:
             merged = patch.apply_patch(resource.type, codec.to_dict(old), body, patch_type)
-            _check_kind(resource, merged)
-            obj, unknown = _converted(resource, merged)
+            check_kind(resource, merged)
+            obj, unknown = converted(resource, merged)
             on_unknown(unknown)
-            _check_name(obj, name)
-            _place(resource, obj, namespace)
+            check_name(obj, name)
+            place(resource, obj, namespace)
             return obj
 
         async with self._lock:
@@ -261,7 +267,7 @@ class Registry:
     async def _replace(
         self, resource: Resource, new: ApiObject, old: Kept, subresource: str, *, dry_run: bool
     ) -> Kept:
-        _check_preconditions(resource, new, old)
+        check_preconditions(resource, new, old)
         defaults.apply_defaults(new)
         strategy.prepare_update(new, old.obj, resource=resource, subresource=subresource)
         admission.admit(new, resource=resource, operation="UPDATE", lookup=self)
@@ -353,59 +359,6 @@ def _key(resource: Resource, obj: ApiObject) -> str:
     meta = obj.metadata
     place = f"{meta.namespace}/{meta.name}" if meta.namespace else meta.name
     return _prefix(resource) + place
-
-
-def _place(resource: Resource, obj: ApiObject, namespace: str) -> None:
-    """Put the object into the namespace of the request, which it must not contradict."""
-    meta = obj.metadata
-    if not resource.namespaced:
-        meta.namespace = ""
-    elif not meta.namespace:
-        meta.namespace = namespace
-    elif meta.namespace != namespace:
-        raise bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request"
-        )
-
-
-def _check_kind(resource: Resource, data: dict[str, Any]) -> None:
-    """A patch may repeat what the object is, and not change it."""
-    said = (data.pop("apiVersion", resource.api_version), data.pop("kind", resource.kind))
-    if said != (resource.api_version, resource.kind):
-        raise bad_request(f"a {resource.kind} cannot be patched into a {said[1]} of {said[0]}")
-
-
-def _converted(resource: Resource, data: dict[str, Any]) -> tuple[ApiObject, list[str]]:
-    try:
-        return convert(data, resource.type)
-    except MisfitError as error:
-        kind = resource.kind
-        raise bad_request(
-            f'{kind} in version "{resource.version}" cannot be handled as a {kind}: {error}'
-        ) from None
-
-
-def _check_name(obj: ApiObject, name: str) -> None:
-    if obj.metadata.name and obj.metadata.name != name:
-        raise bad_request(
-            f"the name of the object ({obj.metadata.name}) does not match "
-            f"the name on the URL ({name})"
-        )
-    obj.metadata.name = name
-
-
-def _check_preconditions(resource: Resource, new: ApiObject, old: Kept) -> None:
-    """A resourceVersion or a uid in the new object says which old one it is meant for."""
-    meta, present = new.metadata, old.obj.metadata
-    if meta.resource_version and meta.resource_version != present.resource_version:
-        raise conflict(resource, meta.name)
-    if meta.uid and meta.uid != present.uid:
-        raise conflict(
-            resource,
-            meta.name,
-            f"Precondition failed: UID in precondition: {meta.uid}, "
-            f"UID in object meta: {present.uid}",
-        )
 
 
 def _suffix() -> str:

@@ -56,9 +56,6 @@ class Selection:
             (field_value(obj, term.path) == term.value) == term.equal for term in self.fields.terms
         )
 
-    def holds(self, obj: ApiObject) -> bool:
-        return self.holds_place(obj) and self.holds_content(obj)
-
 
 def parse_selection(
     resource: Resource, *, namespace: str = "", name: str = "", labels: str = "", fields: str = ""

@@ -11,15 +11,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from aiohttp import WSMessage, WSMsgType, web
 
 from netemu.daemons.apiserver.options import flag
-from netemu.daemons.apiserver.refusals import bad_request
+from netemu.daemons.apiserver.refusals import bad_request, status_of
+from netemu.errors import ApiError, HostError
 from netemu.host.contract import ExecSession
 from netemu.model.core_v1 import Pod
+
+log = logging.getLogger(__name__)
 
 STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
 _V4, _V5 = "v4.channel.k8s.io", "v5.channel.k8s.io"
@@ -111,6 +115,9 @@ async def serve_log(
                 await reply.write(chunk)
     except ConnectionError:
         pass  # The reader has seen enough.
+    except (ApiError, HostError) as error:
+        # Too late for a Status: the reply has begun.
+        log.info("log of %s broke off: %s", pod.metadata.name, error)
     finally:
         close = getattr(chunks, "aclose", None)
         if close is not None:
@@ -189,7 +196,7 @@ class Bridge:
             # The client may leave first; it is read all the time, for pings and for that.
             await asyncio.wait((process, client), return_when=asyncio.FIRST_COMPLETED)
             if process.done():
-                await self._finish(process.result())
+                await self._finish(_ending(process))
         except ConnectionError:
             pass  # The client has left.
         finally:
@@ -206,11 +213,19 @@ class Bridge:
         async for message in self._socket:
             channel, data = _content(message)
             if channel == STDIN and takes_stdin:
-                await self._session.write_stdin(data)
+                takes_stdin = await self._feed(data)
             elif channel == CLOSE and data[:1] == bytes((STDIN,)):
                 await self._session.close_stdin()
             elif channel == RESIZE:
                 await self._resize(data)
+
+    async def _feed(self, data: bytes) -> bool:
+        """Write to the process; False when it reads no more, which ends nothing else."""
+        try:
+            await self._session.write_stdin(data)
+        except (ConnectionError, HostError):
+            return False
+        return True
 
     async def _resize(self, data: bytes) -> None:
         try:
@@ -220,10 +235,20 @@ class Bridge:
             return  # Not a size: no reason to end a session.
         await self._session.resize(width=width, height=height)
 
-    async def _finish(self, exit_code: int) -> None:
+    async def _finish(self, status: bytes) -> None:
         """Say how it ended, then close: a client without the Close frame waits for ever."""
-        await self._socket.send_bytes(bytes((ERROR,)) + exit_status(exit_code))
+        await self._socket.send_bytes(bytes((ERROR,)) + status)
         await self._socket.close(code=1000)
+
+
+def _ending(process: asyncio.Future[int]) -> bytes:
+    """Return the Status of how the session ended, or broke."""
+    try:
+        return exit_status(process.result())
+    except ApiError as error:
+        return json.dumps(status_of(error)).encode()
+    except HostError as error:
+        return json.dumps(status_of(ApiError(500, "InternalError", str(error)))).encode()
 
 
 def _content(message: WSMessage) -> tuple[int, bytes]:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 import aiohttp
 import pytest
 
-from netemu.errors import ApiError
+from netemu.errors import ApiError, HostError
 from netemu.model.core_v1 import Container, Pod, PodSpec
 from netemu.model.meta_v1 import ObjectMeta
 
@@ -44,6 +44,8 @@ class Echo:
         await self.input.put(b"resized")
 
     async def wait(self) -> int:
+        if self.argv[0] == "break":
+            raise HostError("waiting for a process", where="the zygote", answer="gone")
         return int(self.argv[1]) if self.argv[0] == "exit" else 0
 
     async def kill(self) -> None:
@@ -74,6 +76,8 @@ class Kubelets:
         yield f"log of {container}\n".encode()
         if options["follow"]:
             yield b"more\n"
+        if options["limit_bytes"]:
+            raise HostError("reading a log", answer="gone")
 
 
 @pytest.fixture
@@ -119,6 +123,40 @@ async def test_exit_code_is_passed_on(served, kubelets):
     status = json.loads(body)
     assert (channel, status["reason"]) == (3, "NonZeroExitCode")
     assert status["details"]["causes"] == [{"reason": "ExitCode", "message": "3"}]
+
+
+async def test_broken_session_ends_with_a_failure(served, kubelets):
+    """A session that breaks ends with a Status that says so, and the Close frame."""
+    async with served.http.ws_connect(EXEC, params={"command": "break"}, protocols=(V5,)) as socket:
+        *_, (channel, body) = await messages(socket)
+        assert socket.close_code == 1000
+    status = json.loads(body)
+    assert (channel, status["status"], status["reason"]) == (3, "Failure", "InternalError")
+    assert "the zygote" in status["message"]
+
+
+async def test_process_that_does_not_read(served, kubelets):
+    """Input for a process that reads no more ends nothing."""
+    query = {"command": "cat", "stdin": "true"}
+    async with served.http.ws_connect(EXEC, params=query, protocols=(V5,)) as socket:
+        await socket.receive(timeout=5)
+        await socket.receive(timeout=5)
+
+        async def broken(_data: bytes) -> None:
+            raise BrokenPipeError
+
+        kubelets.sessions[0].write_stdin = broken
+        await socket.send_bytes(b"\x00one")
+        await socket.send_bytes(b"\x00two")
+        await socket.send_bytes(b"\xff\x00")
+        (ending,) = await messages(socket)
+        assert json.loads(ending[1])["status"] == "Success"
+
+
+async def test_log_that_breaks_off_just_ends(served, kubelets):
+    """What was read of a log before it broke is there."""
+    async with served.http.get(LOG, params={"limitBytes": "9"}) as reply:
+        assert await reply.text() == "log of main\n"
 
 
 async def test_stdin_resize_and_its_end(served, kubelets):
