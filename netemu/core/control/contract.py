@@ -61,6 +61,8 @@ class Timings:
     """How long a kubelet may be silent."""
     node_startup_grace_s: float = 60.0
     """The same for a Node that never reported."""
+    node_monitor_period_s: float = 5.0
+    """How long a Node must be seen not ready before it is emptied: not while it starts."""
     eviction_interval_s: float = 10.0
     """At most one node of a zone is emptied in this time."""
     pod_gc_quarantine_s: float = 40.0

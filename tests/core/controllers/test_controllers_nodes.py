@@ -66,6 +66,7 @@ def test_all_nodes_get_blocks_at_once(world):
 
 
 def add_node(world, name, ready="True", **spec):
+    world.set_timings(node_monitor_period_s=0)
     stamp = format_time(world.now)
     condition = NodeCondition(
         type="Ready", status=ready, last_heartbeat_time=stamp, last_transition_time=stamp
@@ -166,6 +167,17 @@ def test_when_all_nodes_are_silent_none_is_emptied(world):
         add_node(world, name, ready="Unknown")
     for name in ("a", "b"):
         assert taints(watch_node(world, name)) == {(UNREACHABLE, "NoSchedule")}
+
+
+def test_a_node_that_only_starts_is_not_emptied(world):
+    """It keeps its Pods for as long as a check takes to come round."""
+    for name in ("a", "b"):
+        add_node(world, name, ready="True" if name == "b" else "False")
+    world.set_timings()
+    assert taints(watch_node(world, "a")) == {(NOT_READY, "NoSchedule")}
+    assert world.requeue_s == 5
+    world.pass_time(5)
+    assert (NOT_READY, "NoExecute") in taints(watch_node(world, "a"))
 
 
 def test_nodes_are_emptied_one_after_the_other(world):

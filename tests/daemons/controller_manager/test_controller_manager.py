@@ -230,7 +230,7 @@ async def test_nodes_get_blocks_of_their_own(plane):
 
 async def test_a_silent_node_becomes_unknown_and_comes_back(plane, make_deployment):
     """Its Pods are not ready, it is tainted; one word of its kubelet, and all is well."""
-    async with plane.running(node_grace_s=0.3, eviction_interval_s=0.1):
+    async with plane.running(node_grace_s=0.3, node_monitor_period_s=0.0, eviction_interval_s=0.1):
         await plane.add_node("worker-1")
         await plane.add_node("worker-2")
         await plane.client.create(make_deployment(2))

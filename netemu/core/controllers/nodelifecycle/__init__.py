@@ -106,23 +106,27 @@ def _greeting(node: Node, view: View) -> list[Command]:
 
 
 def _taint(node: Node, view: View) -> list[Command]:
-    interval_s = view.environment.timings.eviction_interval_s
-    commands: list[Command] = []
-    may_evict = False
-    if ready_status(node) != "True":
-        others = [other for other in view.all(Node) if other.metadata.uid != node.metadata.uid]
-        allowed = eviction(node, [*others, node], view.now, interval_s)
-        may_evict = allowed.wait_s == 0
-        if not may_evict:
-            # The other Nodes' fate decides over this one's: ask again.
-            wait_s = interval_s if allowed.wait_s is None else allowed.wait_s
-            commands.append(Requeue(wait_s))
-    taints = wanted_taints(node, may_evict, view.now)
+    wait_s = _eviction_wait_s(node, view) if ready_status(node) != "True" else 0.0
+    # The other Nodes' fate decides over this one's: ask again.
+    commands: list[Command] = [Requeue(wait_s)] if wait_s else []
+    taints = wanted_taints(node, not wait_s, view.now)
     if taints == node.spec.taints:
         return commands
     changed = copy_of(node)
     changed.spec.taints = taints
     return [Update(changed), *commands]
+
+
+def _eviction_wait_s(node: Node, view: View) -> float:
+    """How long a Node that is not ready keeps its Pods; 0 if they may go now."""
+    timings = view.environment.timings
+    watched_s = view.elapsed_s(f"{node.metadata.uid} is not ready")
+    if watched_s < timings.node_monitor_period_s:
+        return timings.node_monitor_period_s - watched_s
+    others = [other for other in view.all(Node) if other.metadata.uid != node.metadata.uid]
+    interval_s = timings.eviction_interval_s
+    wait_s = eviction(node, [*others, node], view.now, interval_s).wait_s
+    return interval_s if wait_s is None else wait_s
 
 
 def _unready_pods(before: Node, node: Node, view: View) -> list[Command]:
