@@ -16,7 +16,7 @@ import itertools
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -36,6 +36,7 @@ from netemu.model.runtime import (
 _ANSWERS_WITHIN_S = 30.0
 _COMES_BACK_WITHIN_S = 5.0
 _RETRY_S = 0.05
+_LOOKS_EVERY_S = 1.0
 
 
 def socket_path(run_dir: str | os.PathLike[str]) -> str:
@@ -128,8 +129,15 @@ class _Connection(asyncio.Protocol):
 class ZygoteRuntime:
     """Keeps `host.contract.Runtime`."""
 
-    def __init__(self, run_dir: str | os.PathLike[str]) -> None:
+    def __init__(
+        self,
+        run_dir: str | os.PathLike[str],
+        *,
+        revive: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """`revive` starts a zygote where none answers: `start_zygote`, with its arguments."""
         self._path = socket_path(run_dir)
+        self._revive = revive
         self._connection: _Connection | None = None
         self._connecting = asyncio.Lock()
         self._numbers = itertools.count(1)
@@ -139,8 +147,13 @@ class ZygoteRuntime:
         self._closed = False
 
     @classmethod
-    async def connect(cls, run_dir: str | os.PathLike[str]) -> ZygoteRuntime:
-        runtime = cls(run_dir)
+    async def connect(
+        cls,
+        run_dir: str | os.PathLike[str],
+        *,
+        revive: Callable[[], Awaitable[None]] | None = None,
+    ) -> ZygoteRuntime:
+        runtime = cls(run_dir, revive=revive)
         await runtime.containers()
         return runtime
 
@@ -201,7 +214,12 @@ class ZygoteRuntime:
         self._listeners.add(queue)
         try:
             while True:
-                yield await queue.get()
+                try:
+                    yield await asyncio.wait_for(queue.get(), _LOOKS_EVERY_S)
+                except TimeoutError:
+                    # Without a connection nothing would ever come.
+                    with contextlib.suppress(OSError, HostError):
+                        await self._connected(patience_s=0)
         finally:
             self._listeners.discard(queue)
 
@@ -218,6 +236,7 @@ class ZygoteRuntime:
     async def shutdown(self) -> None:
         """Kill every sandbox and container, remove what they left; the zygote ends."""
         with contextlib.suppress(ConnectionError, FileNotFoundError):
+            self._revive = None
             connection = await self._connected(patience_s=0)
             await connection.ask(messages.Shutdown(seq=self._number()))
         self.close()
@@ -274,9 +293,12 @@ class ZygoteRuntime:
                     )
                     break
                 except (FileNotFoundError, ConnectionRefusedError):
-                    if loop.time() >= deadline:
+                    if self._revive is not None:
+                        await self._revive()
+                    elif loop.time() >= deadline:
                         raise
-                    await asyncio.sleep(_RETRY_S)
+                    else:
+                        await asyncio.sleep(_RETRY_S)
             await self._catch_up(connection)
             self._connection = connection
             return connection

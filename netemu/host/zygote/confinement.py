@@ -27,6 +27,7 @@ CAPABILITIES = (
 ).split()
 """By number: the first is 0 (capability.h)."""
 
+_MOST_FILES = 1 << 20
 _NUMBERS = {name: number for number, name in enumerate(CAPABILITIES)}
 
 
@@ -79,6 +80,8 @@ def _bits(mask: int) -> Iterable[int]:
 def limit(spec: ContainerSpec) -> None:
     """Set what is counted per process: open files, core dumps, the OOM killer's choice."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # Not the billion that some hosts allow: there are programs that close them one by one.
+    most = min(most, _MOST_FILES)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     # Lowering it needs CAP_SYS_RESOURCE, which a host that is itself a container lacks.

@@ -62,7 +62,7 @@ def become_container(
     _connect(spec.tty, streams, voice, keep=entrypoint.descriptors() if entrypoint else ())
     _enter_folder(spec.cwd)
     confine(spec, bounds=around.bounds)
-    return _turn_into(entrypoint, spec.argv, spec.args, spec.env, voice)
+    return _turn_into(entrypoint, spec.argv, spec.args, _environment(spec, tty=spec.tty), voice)
 
 
 def become_exec(
@@ -86,10 +86,14 @@ def become_exec(
     syscalls.join_namespaces(pid, ALL_NAMESPACES)
     _connect(tty, streams, voice)
     _enter_folder(spec.cwd)
-    env = {"TERM": "xterm", **spec.env} if tty else spec.env
+    env = _environment(spec, tty=tty)
     entrypoint = _built_in(argv[0], env, around.programs)
     confine(spec, bounds=around.bounds)
     return _turn_into(entrypoint, argv, argv[1:], env, voice)
+
+
+def _environment(spec: ContainerSpec, *, tty: bool) -> dict[str, str]:
+    return {"TERM": "xterm", **spec.env} if tty else spec.env
 
 
 def _begin(voice: Voice, streams: Sequence[int]) -> None:

@@ -49,6 +49,8 @@ class Sandbox:
     born: bool = False
     waiting: list[Outcome] = field(default_factory=list)
     """Who asked for it while it was being born."""
+    removal: list[Callable[[], None]] = field(default_factory=list)
+    """To be called when its pause process is gone."""
 
 
 @dataclass(slots=True)
@@ -84,7 +86,6 @@ class Keeper:
         self._pid_namespaces = PidNamespaces()
         self._sandboxes: dict[str, Sandbox] = {}
         self._containers: dict[str, Container] = {}
-        self._pause_ended: dict[str, list[Callable[[], None]]] = {}
 
     # What there is.
 
@@ -158,7 +159,7 @@ class Keeper:
 
     def _pause_is_gone(self, sandbox: Sandbox) -> None:
         sandbox.state.alive = False
-        for call in self._pause_ended.pop(sandbox.state.id, ()):
+        for call in sandbox.removal:
             call()
 
     def remove_sandbox(self, identity: str, outcome: Outcome) -> None:
@@ -180,7 +181,7 @@ class Keeper:
         for container in inside:
             self.remove_container(container, one_is_gone)
         if sandbox.state.pid in self._processes:
-            self._pause_ended.setdefault(identity, []).append(one_is_gone)
+            sandbox.removal.append(one_is_gone)
             self._processes.kill(sandbox.state.pid)
         else:
             one_is_gone()
@@ -261,8 +262,8 @@ class Keeper:
                     pass
                 self._container_spoke(container, ear)
         self._stop_pumps(container)
-        if container.cgroup:
-            # Only where processes are shared can any be left.
+        if container.cgroup and self._shares_processes(container):
+            # Elsewhere the end of its first process was the end of all.
             self._around.cgroups.kill(container.cgroup)
         if container.state.phase is ContainerPhase.RUNNING:
             _note_end(container.state, status)
@@ -272,6 +273,10 @@ class Keeper:
             self._tell(container.state)
         for call in container.removal:
             call()
+
+    def _shares_processes(self, container: Container) -> bool:
+        sandbox = self._sandboxes.get(container.state.sandbox)
+        return sandbox is None or sandbox.share_pid
 
     def _save_state(self, container: Container) -> None:
         with contextlib.suppress(FileNotFoundError):

@@ -118,7 +118,8 @@ def enter_root(spec: ContainerSpec, stage: Stage, *, hostname: str) -> None:
     """Make the container's root and live in it; for good."""
     shared_memory = stage.shared_memory(spec.sandbox)
     sources = [os.path.realpath(mount.source)[1:] for mount in spec.mounts]
-    syscalls.mount("", "/", flags=MS_REC | syscalls.MS_PRIVATE)
+    # Slave, not private: a volume may ask to see what the host mounts in it later.
+    syscalls.mount("", "/", flags=MS_REC | syscalls.MS_SLAVE)
     mount_copies(stage.layers, root=stage.root, scratch=stage.scratch, lower=spec.rootfs)
     old = os.open("/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     os.chdir(stage.root)
@@ -127,14 +128,15 @@ def enter_root(spec: ContainerSpec, stage: Stage, *, hostname: str) -> None:
     os.close(old)
     _mount_kernel_views(spec, stage)
     _furnish_dev(shared_memory[1:])
-    if not spec.rootfs:
+    if not spec.rootfs and all(mount.target != "/etc/hostname" for mount in spec.mounts):
         _name_host(hostname)
     for mount, source in zip(spec.mounts, sources, strict=True):
         _mount_volume(mount, source)
     syscalls.unmount(".")
     os.chdir("/")
     if spec.read_only_root:
-        _remount_read_only("/", MS_NODEV)
+        for layer in stage.layers[:1] if spec.rootfs else stage.layers:
+            _remount_read_only(layer.point, MS_NODEV)
 
 
 def _mount_kernel_views(spec: ContainerSpec, stage: Stage) -> None:
@@ -215,6 +217,8 @@ def _mount_volume(mount: Mount, source: str) -> None:
         syscalls.mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NODEV, f"mode=1777{size}")
     else:
         syscalls.mount(source or ".", target, flags=MS_BIND | MS_REC)
+        if not mount.propagation:
+            syscalls.mount("", target, flags=MS_REC | syscalls.MS_PRIVATE)
     if mount.read_only:
         # statvfs' bits for nosuid, nodev and noexec are those of mount.
         _remount_read_only(target, os.statvfs(target).f_flag & _HARMLESS)

@@ -130,3 +130,22 @@ async def test_a_log_that_is_long_is_rotated(pods):
     lines = sum(path.read_bytes().count(b"\n") for path in files)
     assert len(files) == 2
     assert lines == 200_000
+
+
+async def test_a_zygote_is_revived_by_whoever_needs_it(pods):
+    """A runtime that knows how starts the next zygote, and its listeners hear what ended."""
+
+    async def revive() -> None:
+        await _restart(pods)
+
+    await pods.start("sleep", "60")
+    pods.runtime.close()
+    pods.runtime = await ZygoteRuntime.connect(pods.run_dir, revive=revive)
+    events = pods.runtime.events()
+    told = asyncio.ensure_future(anext(events))
+    (state,) = await pods.runtime.containers()
+    await _kill_zygote(pods)
+    os.kill(state.pid, signal.SIGKILL)
+    ended = await asyncio.wait_for(told, 10)
+    await events.aclose()
+    assert (ended.id, ended.phase) == ("web-c", ContainerPhase.UNKNOWN)

@@ -29,3 +29,16 @@ def listen_below_1024(args, prepared):
     with socket.socket() as listener:
         listener.bind(("", 80))
     return 0
+
+
+def look(args, prepared):
+    """List folders and read files."""
+    for path in args:
+        if os.path.isdir(path):
+            print(path, sorted(os.listdir(path)))
+        else:
+            with open(path, encoding="utf-8") as file:
+                print(path, file.read())
+    with open("/written", "w", encoding="utf-8") as file:
+        file.write("here")
+    return 0
