@@ -26,6 +26,7 @@ from netemu.daemons.kubelet.attach import AttachedLog
 from netemu.daemons.kubelet.context import NodeContext
 from netemu.daemons.kubelet.handlers import Handlers
 from netemu.daemons.kubelet.node_agent import NodeAgent
+from netemu.daemons.kubelet.pod_dir import remove_orphan
 from netemu.daemons.kubelet.pod_worker import PodWorker
 from netemu.daemons.kubelet.sources import ObjectSources
 from netemu.daemons.kubelet.status_writer import StatusWriter
@@ -192,6 +193,14 @@ class Kubelet:
         for uid in self._world.sandboxes.keys() - mine:
             await self._network.detach(sandbox_id=uid)
             await self._runtime.remove_sandbox(uid)
+            orphan = self._world.sandboxes[uid]
+            remove_orphan(
+                namespace=orphan.namespace,
+                name=orphan.name,
+                uid=uid,
+                state_dir=self._state_dir,
+                run_dir=self._settings.run_dir,
+            )
 
     async def _observe(self) -> adoption.World:
         sandboxes = await self._runtime.sandboxes()

@@ -17,6 +17,7 @@ from netemu.core.kubelet.volumes import VolumeKind, VolumePlan
 from netemu.daemons.kubelet import atomic_writer
 from netemu.errors import HostError
 from netemu.model.core_v1 import Pod
+from netemu.model.meta_v1 import ObjectMeta
 
 
 class PodDir:
@@ -126,6 +127,14 @@ class PodDir:
         """Remove everything."""
         self.remove_volumes()
         shutil.rmtree(self._logs, ignore_errors=True)
+
+
+def remove_orphan(
+    *, namespace: str, name: str, uid: str, state_dir: PurePosixPath, run_dir: PurePosixPath
+) -> None:
+    """Remove the files of a Pod that was deleted while no kubelet looked."""
+    gone = Pod(metadata=ObjectMeta(namespace=namespace, name=name, uid=uid))
+    PodDir(gone, state_dir=state_dir, run_dir=run_dir).remove()
 
 
 _CHECKS = {

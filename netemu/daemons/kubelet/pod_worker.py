@@ -162,6 +162,7 @@ class PodWorker:
             self._timer = None
 
     async def _do(self, action: lifecycle.Action) -> None:
+        log.debug("%s/%s: %s", self.pod.metadata.namespace, self.pod.metadata.name, action)
         match action:
             case lifecycle.MakeSandbox():
                 await self._make_sandbox()

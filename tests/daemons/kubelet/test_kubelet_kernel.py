@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -429,7 +430,7 @@ metadata: {{name: {name}, namespace: default}}
 spec: {{terminationGracePeriodSeconds: 0, containers: [{{name: c, image: pause}}]}}
 """)
         await cluster.ready(name)
-    before = await cluster.pod("stays")
+    before, gone = await cluster.pod("stays"), await cluster.pod("goes")
     await cluster.stop_kubelet()
     await cluster.client.delete(Pod, "goes", "default", grace_period_s=0)
     await cluster.start_kubelet()
@@ -441,6 +442,7 @@ spec: {{terminationGracePeriodSeconds: 0, containers: [{{name: c, image: pause}}
 
     await cluster.until(only_one_is_left)
     after = await cluster.pod("stays")
+    assert gone.metadata.uid not in os.listdir(RUN / "pods")
     assert after.status.pod_ip == before.status.pod_ip
     assert after.status.container_statuses == before.status.container_statuses
     assert after.metadata.uid == before.metadata.uid
