@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv4Network
@@ -11,6 +12,8 @@ from pathlib import PurePosixPath
 import pytest
 
 from netemu.client.contract import PatchType
+from netemu.client.https import HttpsClient
+from netemu.client.kubeconfig import ApiAccess
 from netemu.core.control.contract import Timings
 from netemu.daemons.apiserver.server import ApiServer
 from netemu.daemons.controller_manager import ControllerManager
@@ -60,17 +63,19 @@ def _settings():
 class ControlPlane:
     """What a test says to the API, and the bounded wait for what comes of it."""
 
-    def __init__(self, server):
+    def __init__(self, server, pki):
+        self.pki = pki
         self.server = server
         self.client = server.client(UserInfo(username="test", groups=["system:masters"]))
         self.settings = _settings()
         self.addresses = 0
 
     @asynccontextmanager
-    async def running(self, **timings):
+    async def running(self, client=None, **timings):
         """Controllers and scheduler, until the block ends."""
+        client = client or self.client
         manager = ControllerManager(
-            client=self.client,
+            client=client,
             settings=_settings(),
             ca_certificate="the CA",
             clock=_now,
@@ -79,13 +84,35 @@ class ControlPlane:
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(manager.run()),
-                tasks.create_task(Scheduler(client=self.client, clock=_now).run()),
+                tasks.create_task(Scheduler(client=client, clock=_now).run()),
             ]
             try:
                 yield
             finally:
                 for task in running:
                     task.cancel()
+
+    @asynccontextmanager
+    async def over_https(self):
+        """A client that reaches the API server through its socket, as its administrator."""
+        listener = socket.create_server(("127.0.0.1", 0))
+        admin = self.pki.issue_client("kubernetes-admin", groups=["system:masters"])
+        client = HttpsClient(
+            ApiAccess(
+                server=f"https://127.0.0.1:{listener.getsockname()[1]}",
+                ca_pem=self.pki.ca_pem,
+                certificate_pem=admin.certificate_pem,
+                key_pem=admin.key_pem,
+            )
+        )
+        async with asyncio.TaskGroup() as tasks:
+            serving = tasks.create_task(self.server.run([listener]))
+            await self.server.serving()
+            try:
+                yield client
+            finally:
+                await client.close()
+                serving.cancel()
 
     async def until(self, condition, what=""):
         """Wait until `await condition()` is true; what it said comes back."""
@@ -161,11 +188,10 @@ class ControlPlane:
 
 @pytest.fixture
 async def plane():
-    server = ApiServer(
-        settings=_settings(), store=MemoryStore(), pki=create_pki("test"), clock=_now
-    )
+    pki = create_pki("test")
+    server = ApiServer(settings=_settings(), store=MemoryStore(), pki=pki, clock=_now)
     await server.load()
-    return ControlPlane(server)
+    return ControlPlane(server, pki)
 
 
 @pytest.fixture

@@ -49,6 +49,24 @@ async def test_a_deployment_becomes_bound_pods(plane, make_deployment):
         await plane.until(told)
 
 
+async def test_components_do_not_know_where_the_api_is(plane, make_deployment):
+    """The same across HTTPS: up, down, gone, and never a Pod too many."""
+    async with plane.over_https() as client, plane.running(client):
+        await plane.add_node("worker-1")
+        await plane.client.create(make_deployment(10))
+        await _ready(plane, 10)
+        assert len(await plane.all(Pod)) == 10
+        await plane.patch(Deployment, "web", {"spec": {"replicas": 3}})
+        await _ready(plane, 3)
+        await plane.client.delete(Deployment, "web", "default")
+
+        async def gone():
+            await plane.make_ready()
+            return not (await plane.all(ReplicaSet) or await plane.all(Pod))
+
+        await plane.until(gone)
+
+
 async def test_exactly_as_many_pods_as_wanted_are_ever_made(plane, make_deployment):
     """Up, down and up again in one breath never makes a Pod too many."""
     async with plane.running():
