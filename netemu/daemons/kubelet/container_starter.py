@@ -19,13 +19,12 @@ from netemu.core.kubelet import (
     security,
     volumes,
 )
-from netemu.core.kubelet.env import Sources
-from netemu.core.kubelet.field_refs import PodFacts
+from netemu.core.kubelet.field_refs import ContainerConfigError, PodFacts
 from netemu.core.kubelet.images import ImageSource, Resolution
 from netemu.daemons.kubelet import host_facts
 from netemu.daemons.kubelet.context import NodeContext
 from netemu.daemons.kubelet.pod_dir import PodDir
-from netemu.errors import HostError
+from netemu.errors import ApiError, HostError
 from netemu.model.authentication_v1 import BoundObjectReference, TokenRequest, TokenRequestSpec
 from netemu.model.core_v1 import Container, Pod
 from netemu.model.runtime import ContainerSpec
@@ -48,7 +47,8 @@ class ContainerStarter:
     def __init__(self, node: NodeContext, pod_dir: PodDir) -> None:
         self._node = node
         self._dir = pod_dir
-        self._sources: Sources | None = None
+        self._volumes_known = False
+        """Not so after adoption: the directories are there, but nobody said which."""
         self.tokens_renewed_at: float | None = None
         """When the Pod's tokens are to be renewed."""
 
@@ -68,6 +68,7 @@ class ContainerStarter:
                     " an empty directory stands in"
                 )
                 self._node.tell(pod, "StandInVolume", text)
+        self._volumes_known = True
 
     async def make_sandbox(self, pod: Pod) -> IPv4Address:
         """Make namespaces, cable and files; return the Pod's address."""
@@ -95,6 +96,11 @@ class ContainerStarter:
         self, pod: Pod, container: Container, *, attempt: int, address: IPv4Address
     ) -> Prepared:
         """Decide on one run; raises ContainerConfigError."""
+        if not self._volumes_known:
+            try:
+                await self.set_up_volumes(pod, address)
+            except (volumes.VolumeError, ApiError) as error:
+                raise ContainerConfigError(str(error)) from error
         sources = await self._node.sources.for_pod(pod)
         facts = self._facts(address)
         name = hostname.hostname_of(pod, node=self._node.node.name)

@@ -8,6 +8,7 @@ restart counts and addresses; sandboxes that belong to no Pod any more are remov
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
@@ -22,7 +23,7 @@ from netemu.core.kubelet.memory import Run
 from netemu.core.kubelet.node import MAX_PODS
 from netemu.core.kubelet.volumes import names_used
 from netemu.daemons.kubelet import adoption, host_facts, logs
-from netemu.daemons.kubelet.attach import AttachedLog
+from netemu.daemons.kubelet.attach import AttachedLog, RefusedExec
 from netemu.daemons.kubelet.context import NodeContext
 from netemu.daemons.kubelet.handlers import Handlers
 from netemu.daemons.kubelet.node_agent import NodeAgent
@@ -42,6 +43,8 @@ log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 10.0
 _RECONNECT_S = 0.2
+_SHELL_CODES = {errno.ENOENT: 127, errno.EACCES: 126}
+"""What a shell says of a program that is not there, or that may not be run."""
 _TERMINAL = ("Succeeded", "Failed")
 
 
@@ -113,6 +116,9 @@ class Kubelet:
         try:
             return await self._runtime.exec(run.id, argv, tty=tty, stdin=stdin)
         except HostError as error:
+            if error.errno in _SHELL_CODES:
+                why = f"OCI runtime exec failed: {error.answer}: unknown"
+                return RefusedExec(why, exit_code=_SHELL_CODES[error.errno])
             raise ApiError(500, "InternalError", f"error executing command: {error}") from error
 
     async def open_attach(self, pod: Pod, container: str) -> ExecSession:

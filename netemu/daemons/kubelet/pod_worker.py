@@ -115,6 +115,8 @@ class PodWorker:
     def adopt(self) -> None:
         """Watch over the runs that an earlier kubelet left running."""
         self._containers.adopt()
+        # What changed meanwhile is written, and tokens get a time to be renewed at.
+        self._volumes_stale = self.memory.sandbox is SandboxPhase.READY
 
     def tick(self) -> None:
         """Look at what time alone brings about: tokens to renew."""

@@ -277,6 +277,9 @@ spec:
     assert await cluster.exec("web", "cat", f"{token}/namespace") == "default"
     assert (await cluster.exec("web", "cat", f"{token}/token")).count(".") == 2
     await cluster.exec("web", "touch", "/scratch/x")
+    missing = await cluster.kubelet.open_exec(pod, "c", ["nosuch"], stdin=False, tty=False)
+    assert [b"not found" in data async for _, data in missing.output()] == [True]
+    assert await missing.wait() == 127
     await cluster.until(lambda: _holds(cluster.log("web"), "hello 10.96.0.11\n"))
     reasons = [reason for reason, _ in await cluster.events("web")]
     assert reasons == ["Pulled", "Created", "Started"]
@@ -446,6 +449,16 @@ spec: {{terminationGracePeriodSeconds: 0, containers: [{{name: c, image: pause}}
     assert after.status.pod_ip == before.status.pod_ip
     assert after.status.container_statuses == before.status.container_statuses
     assert after.metadata.uid == before.metadata.uid
+    await cluster.runtime.signal_container(
+        after.status.container_statuses[0].container_id.removeprefix("netemu://"), 9
+    )
+    await cluster.waits_for(
+        "stays",
+        lambda pod: (
+            pod.status.container_statuses[0].restart_count == 1
+            and pod.status.container_statuses[0].ready
+        ),
+    )
 
 
 async def test_the_node_and_its_lease(cluster: Cluster) -> None:
