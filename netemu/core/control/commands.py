@@ -7,7 +7,7 @@ same key as `view.last_failure`, so even a failure becomes a plain input.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from netemu.errors import ApiError
 from netemu.model.schema import ApiObject
@@ -16,8 +16,7 @@ NORMAL = "Normal"
 WARNING = "Warning"
 
 
-@dataclass(frozen=True, slots=True)
-class Say:
+class Say(msgspec.Struct, frozen=True):
     """An event to record. `{name}` and `{error}` stand for what only the outcome tells."""
 
     about: ApiObject
@@ -29,8 +28,7 @@ class Say:
         return self.message.replace("{name}", name).replace("{error}", error)
 
 
-@dataclass(frozen=True, slots=True)
-class Create:
+class Create(msgspec.Struct, frozen=True):
     object: ApiObject
     done: Say | None = None
     failed: Say | None = None
@@ -38,8 +36,7 @@ class Create:
     """An object that must still exist, read live: nobody creates for the dead."""
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(msgspec.Struct, frozen=True):
     """PUT; the object's resourceVersion makes it conditional, a conflict is retried quietly."""
 
     object: ApiObject
@@ -49,8 +46,7 @@ class Update:
     only_if_alive: ApiObject | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(msgspec.Struct, frozen=True):
     """Delete exactly this object (by uid); one that is gone already is a success."""
 
     object: ApiObject
@@ -60,13 +56,11 @@ class Delete:
     failed: Say | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Emit:
+class Emit(msgspec.Struct, frozen=True):
     say: Say
 
 
-@dataclass(frozen=True, slots=True)
-class Requeue:
+class Requeue(msgspec.Struct, frozen=True):
     """Look at the same key again later, whatever happens until then."""
 
     after_s: float
@@ -75,8 +69,7 @@ class Requeue:
 Command = Create | Update | Delete | Emit | Requeue
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(msgspec.Struct, frozen=True):
     """The command that the API server refused last time, and why."""
 
     command: Command

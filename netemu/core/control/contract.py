@@ -12,9 +12,10 @@ replaces the bookkeeping of "expectations".
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
 
 from netemu.core.control.commands import Command, Failure
 from netemu.model.keys import ObjectKey
@@ -25,8 +26,7 @@ T = TypeVar("T", bound=ApiObject)
 K = TypeVar("K", bound=Hashable)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Index(Generic[T]):
+class Index(msgspec.Struct, Generic[T], frozen=True, eq=False):
     """A way to find objects without walking all of them."""
 
     name: str
@@ -34,16 +34,14 @@ class Index(Generic[T]):
     values: Callable[[T], Iterable[str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Lookup:
+class Lookup(msgspec.Struct, frozen=True):
     """One object read live, past the cache."""
 
     kind: type[ApiObject]
     key: ObjectKey
 
 
-@dataclass(frozen=True, slots=True)
-class Inventory:
+class Inventory(msgspec.Struct, frozen=True):
     """All objects of a kind in a namespace, read live."""
 
     kind: type[ApiObject]
@@ -53,8 +51,7 @@ class Inventory:
 Query = Lookup | Inventory
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timings:
+class Timings(msgspec.Struct, frozen=True, kw_only=True):
     """The clocks of node failure; tests wind them up."""
 
     node_grace_s: float = 40.0
@@ -69,13 +66,12 @@ class Timings:
     """How long a Node may be missing before its Pods are taken for lost."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Environment:
+class Environment(msgspec.Struct, frozen=True, kw_only=True):
     """What all controllers of one cluster know beforehand."""
 
     settings: ClusterSettings
     ca_certificate: str
-    timings: Timings = field(default_factory=Timings)
+    timings: Timings = msgspec.field(default_factory=Timings)
 
 
 class Reader(Protocol):
@@ -111,8 +107,7 @@ class View(Reader, Protocol):
     def inventory(self, kind: type[T], namespace: str) -> list[T]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Watch(Generic[T, K]):
+class Watch(msgspec.Struct, Generic[T, K], frozen=True):
     """Which keys an object's change concerns."""
 
     kind: type[T]
@@ -127,8 +122,7 @@ def no_queries(_key: Any, _view: Reader) -> Sequence[Query]:
     return ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Controller(Generic[K]):
+class Controller(msgspec.Struct, Generic[K], frozen=True, kw_only=True):
     name: str
     component: str
     """The source of its events."""

@@ -7,9 +7,10 @@ the function that looks at each Node. `SKIP` means: nothing to look at.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, Final
+
+import msgspec
 
 from netemu.core.scheduling.cluster import Cluster, NodeInfo
 from netemu.core.scheduling.requests import PodInfo
@@ -34,8 +35,7 @@ class Wake(Enum):
     POD_PLACED = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Rejection:
+class Rejection(msgspec.Struct, frozen=True):
     """Why a Node will not do."""
 
     reasons: tuple[str, ...]
@@ -43,8 +43,7 @@ class Rejection:
     """Whether removing Pods from the Node could help."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(msgspec.Struct, frozen=True):
     """The Pod to place, and what its surroundings say about it."""
 
     info: PodInfo
@@ -56,12 +55,11 @@ def nothing_to_prepare(_candidate: Candidate, _cluster: Cluster) -> None:
     return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     check: Callable[[Candidate, NodeInfo, Any], Rejection | None]
     prepare: Callable[[Candidate, Cluster], Any] = nothing_to_prepare
-    retry_on: frozenset[Wake] = field(default_factory=frozenset)
+    retry_on: frozenset[Wake] = msgspec.field(default_factory=frozenset)
     """What may change its mind."""
 
 
@@ -84,8 +82,7 @@ def inverse_share(scores: Sequence[float]) -> Sequence[float]:
     return [MOST - MOST * score // worst for score in scores] if worst else [MOST] * len(scores)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Score:
+class Score(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     weight: int
     score: Callable[[Candidate, NodeInfo, Any], float]

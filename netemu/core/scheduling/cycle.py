@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from netemu.core.scheduling.cluster import Cluster, NodeInfo
 from netemu.core.scheduling.contract import SKIP, Candidate, Filter, Rejection, Score
@@ -23,15 +24,13 @@ _NOT_HELPFUL = "Preemption is not helpful for scheduling"
 _NO_VICTIMS = "No preemption victims found for incoming pod"
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(msgspec.Struct, frozen=True):
     node: str
     evaluated: int
     feasible: int
 
 
-@dataclass(frozen=True, slots=True)
-class Unschedulable:
+class Unschedulable(msgspec.Struct, frozen=True):
     message: str
     plugins: frozenset[str]
     """The filters that were in the way; without Nodes, none was."""
@@ -57,8 +56,7 @@ def schedule(
     return Placement(choose(names) if len(names) > 1 else names[0], evaluated, len(feasible))
 
 
-@dataclass(frozen=True, slots=True)
-class _Rejected:
+class _Rejected(msgspec.Struct, frozen=True):
     plugin: str
     rejection: Rejection
 

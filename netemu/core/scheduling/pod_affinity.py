@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from netemu.core.control.selectors import selector_of
 from netemu.core.scheduling.cluster import Cluster
@@ -12,8 +13,7 @@ from netemu.model.core_v1 import Pod, PodAffinityTerm, WeightedPodAffinityTerm
 from netemu.model.selector import Requirement, Selector
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
+class Term(msgspec.Struct, frozen=True):
     key: str
     namespaces: frozenset[str]
     selector: Selector

@@ -7,7 +7,8 @@ that is not in it comes last.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from netemu import plugins
 from netemu.core.scheduling import filters, scores
@@ -25,8 +26,7 @@ FILTER_ORDER = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(msgspec.Struct, frozen=True):
     filters: Sequence[Filter]
     scores: Sequence[Score]
 

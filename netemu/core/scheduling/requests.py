@@ -8,8 +8,9 @@ declared on, plus the overhead (control-plane-and-node.md, 1).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
+
+import msgspec
 
 from netemu.model.core_v1 import Container, Pod
 from netemu.model.quantity import milli, value
@@ -81,13 +82,12 @@ def host_ports(pod: Pod) -> tuple[HostPort, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PodInfo:
+class PodInfo(msgspec.Struct, frozen=True, eq=False):
     """A Pod and what scheduling needs of it."""
 
     pod: Pod
-    request: Amounts = field(default_factory=dict)
-    weighed: Amounts = field(default_factory=dict)
+    request: Amounts = msgspec.field(default_factory=dict)
+    weighed: Amounts = msgspec.field(default_factory=dict)
     """The request with defaults: what scores weigh."""
     ports: tuple[HostPort, ...] = ()
     label_class: LabelClass = ("", frozenset())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from netemu.core.control.selectors import selector_of
 from netemu.core.control.taints import NO_EXECUTE, NO_SCHEDULE, is_tolerated
@@ -19,8 +20,7 @@ ZONE = "topology.kubernetes.io/zone"
 HARD, SOFT = "DoNotSchedule", "ScheduleAnyway"
 
 
-@dataclass(frozen=True, slots=True)
-class Constraint:
+class Constraint(msgspec.Struct, frozen=True):
     key: str
     max_skew: int
     selector: Selector

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any, Generic, TypeVar
+
+import msgspec
 
 from netemu.client.contract import Client
 from netemu.client.events import EventRecorder
@@ -56,8 +57,7 @@ class Pace(Generic[K]):
             }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """What all loops of one process share."""
 
     client: Client

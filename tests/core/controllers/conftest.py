@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network
 from itertools import count
 from pathlib import PurePosixPath
 
 import pytest
+from msgspec.structs import replace
 
 from netemu.core.control.commands import (
     Create,

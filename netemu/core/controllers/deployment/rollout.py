@@ -7,7 +7,8 @@ change. control-plane-and-node.md, 2.2.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from netemu.core.control.proportions import share_of
 from netemu.core.controllers.deployment.revisions import (
@@ -22,8 +23,7 @@ from netemu.model.apps_v1 import Deployment, ReplicaSet
 Sizes = dict[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(msgspec.Struct, frozen=True):
     """How far a rolling update may stray from the wanted size."""
 
     wanted: int

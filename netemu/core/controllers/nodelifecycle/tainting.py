@@ -9,8 +9,9 @@ is cut off, not the Nodes (control-plane-and-node.md, 2.10).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from netemu.core.control.node_facts import condition_of, ready_status
 from netemu.core.control.taints import (
@@ -49,8 +50,7 @@ def _schedule_keys(node: Node) -> list[str]:
     return [*keys, UNSCHEDULABLE] if node.spec.unschedulable else keys
 
 
-@dataclass(frozen=True, slots=True)
-class Eviction:
+class Eviction(msgspec.Struct, frozen=True):
     """In how many seconds a Node that is not ready may be emptied; None is never."""
 
     wait_s: float | None

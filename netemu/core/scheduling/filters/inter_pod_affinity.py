@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+
+import msgspec
 
 from netemu.core.scheduling.cluster import Cluster, NodeInfo
 from netemu.core.scheduling.contract import SKIP, Candidate, Filter, Rejection, Skip, Wake
@@ -19,8 +20,7 @@ _TOO_CLOSE = Rejection(("node(s) didn't match pod anti-affinity rules",))
 _UNWELCOME = Rejection(("node(s) didn't satisfy existing pods anti-affinity rules",))
 
 
-@dataclass(frozen=True, slots=True)
-class _Prepared:
+class _Prepared(msgspec.Struct, frozen=True):
     wanted: list[tuple[Term, Counter[str]]]
     unwanted: list[tuple[Term, Counter[str]]]
     averse: set[tuple[str, str]]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+
+import msgspec
 
 from netemu.core.scheduling.cluster import Cluster, NodeInfo
 from netemu.core.scheduling.contract import SKIP, Candidate, Filter, Rejection, Skip, Wake
@@ -19,8 +20,7 @@ _SKEWED = Rejection((_TEXT,))
 _NO_LABEL = Rejection((f"{_TEXT} (missing required label)",), resolvable=False)
 
 
-@dataclass(frozen=True, slots=True)
-class _Domains:
+class _Domains(msgspec.Struct, frozen=True):
     constraint: Constraint
     counts: Counter[str]
     fewest: int

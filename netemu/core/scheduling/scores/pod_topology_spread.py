@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from netemu.core.scheduling.cluster import Cluster, NodeInfo
 from netemu.core.scheduling.contract import MOST, SKIP, Candidate, Score, Skip
@@ -26,16 +27,14 @@ from netemu.core.scheduling.spreading import (
 _IGNORED = -1.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Domains:
+class _Domains(msgspec.Struct, frozen=True):
     constraint: Constraint
     counts: Counter[str] | None
     """None for hosts: each Node is its own domain and counts for itself."""
     weight: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Prepared:
+class _Prepared(msgspec.Struct, frozen=True):
     domains: list[_Domains]
     required_keys: list[str]
 
