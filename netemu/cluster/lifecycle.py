@@ -11,7 +11,7 @@ import yaml
 from netemu.cluster import launch, removal
 from netemu.cluster.launch import Progress
 from netemu.cluster.plan import make_settings
-from netemu.core.plans import Complain, check_name
+from netemu.core.plans import NAME_MAX, Complain, check_name
 from netemu.errors import HostError, MissingFacility
 from netemu.host import clusters, kubectl_config
 from netemu.host.clusters import ClusterFolders
@@ -50,6 +50,14 @@ def bring_up(
             if not existed:
                 removal.remove(name, keep_logs=True)
             raise
+
+
+def free_name(wish: str) -> str:
+    """Return a cluster name like `wish` that no cluster of this host has."""
+    stem = wish[: NAME_MAX - 3].strip("-")
+    taken = set(clusters.known())
+    candidates = [stem, *(f"{stem}-{number}" for number in range(2, 100))]
+    return next(name for name in candidates if name not in taken)
 
 
 def _refusal(progress: Progress, name: str) -> HostError | MissingFacility:

@@ -24,6 +24,7 @@ import socket
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from netemu.client.contract import Client
 from netemu.client.https import HttpsClient
@@ -221,10 +222,10 @@ class DnsServer:
                 return
             kept = cache.get(packet[2:])
             if kept is None:
-                self._answer_new(packet, lambda data, to=asker: _send(udp, data, to), tcp=False)
+                self._answer_new(packet, partial(_send, udp, asker), tcp=False)
             else:
                 self._turn += 1
-                _send(udp, packet[:2] + kept[self._turn % len(kept)], asker)
+                _send(udp, asker, packet[:2] + kept[self._turn % len(kept)])
 
     def _answer_new(self, packet: bytes, send: Callable[[bytes], None], *, tcp: bool) -> None:
         question = wire.parse(packet)
@@ -283,10 +284,10 @@ class DnsServer:
         writer.close()
 
 
-def _send(udp: socket.socket, data: bytes, to: object) -> None:
+def _send(udp: socket.socket, to: tuple[str, int], data: bytes) -> None:
     # A full buffer or an asker that is gone loses this answer, as UDP does.
     with contextlib.suppress(OSError):
-        udp.sendto(data, to)  # type: ignore[arg-type]
+        udp.sendto(data, to)
 
 
 _ROTATIONS = 8

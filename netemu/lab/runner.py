@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import msgspec
 
+from netemu.cluster.access import open_client
 from netemu.errors import ApiError, HostError
+from netemu.host.clusters import load_settings
 from netemu.lab.contract import Step, StepFailedError
 from netemu.lab.lab import Lab
 from netemu.lab.scenario import LoadedScenario
@@ -42,6 +44,20 @@ async def run_steps(scenario: LoadedScenario, lab: Lab) -> AsyncIterator[StepRes
         yield result
         if not result.passed:
             return
+
+
+async def run_on(
+    cluster: str, scenario: LoadedScenario, tell: Callable[[StepResult], None]
+) -> None:
+    """Run the steps on a cluster that runs, and tell each result as it happens."""
+    client = open_client(cluster)
+    lab = Lab(settings=load_settings(cluster), client=client, folder=scenario.folder)
+    try:
+        async for result in run_steps(scenario, lab):
+            tell(result)
+    finally:
+        lab.close()
+        await client.close()
 
 
 async def _run_step(index: int, step: Step, lab: Lab) -> StepResult:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -13,7 +14,7 @@ import msgspec
 from netemu.client.contract import WatchEvent
 from netemu.lab.contract import Step, StepFailedError
 from netemu.lab.lab import Lab
-from netemu.lab.steps.apply import apply_file
+from netemu.lab.steps.apply import Apply
 from netemu.model.apps_v1 import Deployment, ReplicaSet
 from netemu.model.core_v1 import Event, Pod
 from netemu.model.schema import ApiObject
@@ -36,6 +37,9 @@ class Birth(Step):
     """`deployment/NAME`: its birth is over when it is available."""
     within_s: float = msgspec.field(default=20.0, name="withinSeconds")
 
+    def check(self, folder: Path) -> None:
+        Apply(file=self.apply).check(folder)
+
     def title(self) -> str:
         return f"apply {self.apply} and watch {self.of} come to life"
 
@@ -48,7 +52,7 @@ class Birth(Step):
                 start = (await lab.client.list(kind, namespace)).resource_version
                 watches.append(group.create_task(story.follow(lab, kind, namespace, start)))
             began = time.monotonic()
-            await apply_file(lab, self.apply, namespace)
+            await Apply(file=self.apply).run(lab)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self.within_s):
                     await story.over.wait()

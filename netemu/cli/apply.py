@@ -1,0 +1,65 @@
+"""`netemu apply`: make objects what manifests say."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from netemu.cli._options import cluster_option
+from netemu.errors import UserError
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  sudo netemu apply -f web.yaml
+  sudo netemu apply -f manifests/ -n shop
+  cat web.yaml | sudo netemu apply -f -
+"""
+)
+@click.option("-f", "--file", "files", multiple=True, required=True, metavar="FILE|FOLDER|-")
+@click.option("-n", "--namespace", default="default", show_default=True)
+@cluster_option
+def apply(files: tuple[str, ...], namespace: str, cluster: str) -> None:
+    """Create or change the objects of manifests, as kubectl apply does.
+
+    All files are read and checked before the first object is sent.
+    """
+    from netemu.cli._api import with_client
+    from netemu.client.apply import apply_object
+    from netemu.client.https import HttpsClient
+    from netemu.model.kinds import by_type
+    from netemu.model.manifest import decode_manifest
+
+    located = [
+        each for name in files for text, file in _read(name) for each in decode_manifest(text, file)
+    ]
+    if not located:
+        raise UserError(f"no objects in {', '.join(files)}")
+
+    async def work(client: HttpsClient) -> None:
+        for each in located:
+            verb, obj = await apply_object(client, each, namespace=namespace)
+            click.echo(f"{by_type(type(obj)).singular}/{obj.metadata.name} {verb}")
+
+    with_client("apply", cluster, work)
+
+
+def _read(name: str) -> list[tuple[str, str]]:
+    """Return the texts of a file, of a folder's manifests, or of standard input."""
+    if name == "-":
+        return [(sys.stdin.read(), "standard input")]
+    path = Path(name)
+    endings = (".yaml", ".yml", ".json")
+    paths = sorted(p for p in path.iterdir() if p.suffix in endings) if path.is_dir() else [path]
+    if not paths:
+        raise UserError("no .yaml, .yml or .json files in it", file=name)
+    try:
+        return [(each.read_text(encoding="utf-8"), str(each)) for each in paths]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot be read: {error}", file=name) from error
+
+
+COMMAND = apply

@@ -1,0 +1,35 @@
+"""`netemu demo`: the main job, from nothing to nothing."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from netemu.cli._options import need_root
+from netemu.errors import UserError
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  sudo netemu demo
+  sudo netemu demo pod-birth
+"""
+)
+@click.argument("name", default="first-service")
+def demo(name: str) -> None:
+    """Bring up three nodes, run a scenario on them with real packets, remove them again."""
+    need_root("demo")
+    from netemu.cli.run import run_scenario
+
+    folder = Path(__file__).resolve().parents[2] / "scenarios"
+    path = folder / f"{name}.yaml"
+    if not path.exists():
+        there = ", ".join(sorted(each.stem for each in folder.glob("*.yaml"))) or "none"
+        raise UserError(f'no scenario "{name}" in {folder}; there are: {there}')
+    sys.exit(0 if run_scenario(str(path)) else 1)
+
+
+COMMAND = demo

@@ -1,0 +1,59 @@
+"""`netemu exec`: run a command in a container."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from netemu.cli._options import cluster_option
+
+
+@click.command(
+    context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False},
+    epilog="""\b
+Examples:
+  sudo netemu exec pod/client -- curl -s http://web/hostname
+  sudo netemu exec -it deployment/web -- bash
+  echo hello | sudo netemu exec -i client -- cat
+""",
+)
+@click.option("-c", "--container", default="")
+@click.option("-i", "--stdin", "stdin", is_flag=True, help="Pass standard input on.")
+@click.option("-t", "--tty", "tty", is_flag=True, help="Give the command a terminal.")
+@click.option("-n", "--namespace", default="default", show_default=True)
+@cluster_option
+@click.argument("pod", metavar="POD | KIND/NAME")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def exec_(
+    container: str,
+    stdin: bool,
+    tty: bool,
+    namespace: str,
+    cluster: str,
+    pod: str,
+    command: tuple[str, ...],
+) -> None:
+    """Run a command in a container; its exit code is passed on."""
+    from netemu.cli._api import find_pod, with_client
+    from netemu.cli._terminal import converse
+    from netemu.client.https import HttpsClient
+    from netemu.client.streams import RemoteExec
+
+    argv = command[1:] if command[0] == "--" else command
+
+    async def work(client: HttpsClient) -> int:
+        found = await find_pod(client, pod, namespace)
+        with_tty = tty and sys.stdin.isatty()
+        session = await RemoteExec.start(
+            client, found, argv, container=container, stdin=stdin, tty=with_tty
+        )
+        try:
+            return await converse(session, stdin=stdin, tty=with_tty)
+        finally:
+            await session.close()
+
+    sys.exit(with_client("exec", cluster, work))
+
+
+COMMAND = exec_

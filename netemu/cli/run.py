@@ -1,0 +1,112 @@
+"""`netemu run`: a scenario on a cluster of its own."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from netemu.cli._options import need_root, output_option
+
+if TYPE_CHECKING:
+    from netemu.lab.runner import StepResult
+    from netemu.lab.scenario import LoadedScenario
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  sudo netemu run scenarios/first-service.yaml
+  sudo netemu run scenarios/first-service.yaml -o json
+  sudo netemu run my.yaml --keep            leave its cluster for a look around
+  sudo netemu run my.yaml --cluster lab     on a cluster that is there
+"""
+)
+@click.argument("scenario", metavar="FILE")
+@click.option("-c", "--cluster", metavar="NAME", default="", help="Use this cluster, and leave it.")
+@click.option("--keep", is_flag=True, help="Leave the scenario's cluster when it is over.")
+@output_option
+def run(scenario: str, cluster: str, keep: bool, output: str) -> None:
+    """Run a scenario: bring up its cluster, take its steps, report, remove the cluster.
+
+    Exit code 0 if every step passed, 1 if one did not, 2 if the scenario is wrong.
+    """
+    need_root("run")
+    sys.exit(0 if run_scenario(scenario, cluster=cluster, keep=keep, output=output) else 1)
+
+
+def run_scenario(
+    path: str, *, cluster: str = "", keep: bool = False, output: str = "table"
+) -> bool:
+    """Run one scenario file and tell of it; return whether every step passed."""
+    import asyncio
+
+    from netemu.cli._show import show_result
+    from netemu.cluster import lifecycle
+    from netemu.lab.runner import Report, run_on, to_json
+    from netemu.lab.scenario import load_scenario
+
+    began = time.monotonic()
+    loaded = load_scenario(path)
+    name = cluster or lifecycle.free_name(loaded.name)
+    loaded.cluster.metadata.name = name
+    quiet = output == "json"
+    results: list[StepResult] = []
+
+    def tell(result: StepResult) -> None:
+        results.append(result)
+        if not quiet:
+            show_result(result)
+
+    if not quiet:
+        click.secho(f"scenario {loaded.name}", bold=True)
+        if loaded.description:
+            click.echo(f"{loaded.description}")
+    try:
+        if not cluster:
+            _bring_up(loaded, began, quiet=quiet)
+        asyncio.run(run_on(name, loaded, tell))
+    finally:
+        if not cluster and not keep:
+            lifecycle.take_down(name, keep_logs=False)
+    taken = time.monotonic() - began
+    passed = len(results) == len(loaded.steps) and all(result.passed for result in results)
+    if quiet:
+        report = Report(
+            scenario=loaded.name,
+            cluster=name,
+            passed=passed,
+            seconds=round(taken, 3),
+            steps=results,
+        )
+        click.echo(json.dumps(to_json(report), indent=2))
+    else:
+        _sum_up(results, len(loaded.steps), taken, kept=name if keep else "")
+    return passed
+
+
+def _bring_up(loaded: LoadedScenario, began: float, *, quiet: bool) -> None:
+    from netemu.cluster import lifecycle
+
+    for progress in lifecycle.bring_up(loaded.cluster, loaded.complain, began=began, context=False):
+        if progress.ready and not quiet:
+            click.echo(f"cluster of {loaded.cluster.spec.nodes} nodes after {progress.at_s:.2f} s")
+
+
+def _sum_up(done: list[StepResult], steps: int, seconds: float, *, kept: str) -> None:
+    failed = [result for result in done if not result.passed]
+    click.echo()
+    if failed:
+        left = steps - len(done)
+        after = f", {left} not taken" if left else ""
+        click.secho(f"FAILED in step {len(done)} of {steps}{after} ({seconds:.1f} s)", fg="red")
+    else:
+        click.secho(f"passed: {steps} steps in {seconds:.1f} s", fg="green")
+    if kept:
+        click.echo(f'cluster "{kept}" is left; sudo netemu down {kept}')
+
+
+COMMAND = run
