@@ -161,6 +161,7 @@ async def test_an_entrypoint_is_called_with_what_it_prepared(pods):
     assert state.exit_code == 7
     assert f"prepared in {host} runs in net:" in said
     assert f"runs in {host}" not in said
+    assert "prepared socket 127.0.0.1" in said
     assert "args ['a', 'b'] env [('X', '1')]" in said
     assert "on stderr" in said
 

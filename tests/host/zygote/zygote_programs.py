@@ -7,14 +7,18 @@ import sys
 
 def report(args, prepared):
     """Say what was prepared, and where this runs."""
-    print("prepared in", prepared, "runs in", os.readlink("/proc/self/ns/net"))
+    where, opened = prepared
+    print("prepared in", where, "runs in", os.readlink("/proc/self/ns/net"))
+    print("prepared socket", opened.getsockname()[0])
     print("args", args, "env", sorted(os.environ.items()))
     print("on stderr", file=sys.stderr)
     return 7
 
 
 def prepare():
-    return os.readlink("/proc/self/ns/net")
+    opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    opened.bind(("127.0.0.1", 0))
+    return os.readlink("/proc/self/ns/net"), opened
 
 
 def fail(args, prepared):
