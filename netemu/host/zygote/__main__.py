@@ -12,6 +12,7 @@ import fcntl
 import gc
 import importlib
 import os
+import resource
 import signal
 import socket
 import sys
@@ -23,6 +24,7 @@ from netemu.host.processes import start_ticks
 from netemu.host.zygote import syscalls
 from netemu.host.zygote.server import Zygote
 
+_FILES = 1 << 16
 # Imported by the standard library at first use, which in a container is too late:
 # Python's own files may be hidden there.
 _LAZY = (
@@ -70,6 +72,7 @@ def _become_independent(run_dir: str) -> None:
     os.umask(0o022)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _raise_file_limit()
     null = os.open("/dev/null", os.O_RDONLY)
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     log = os.open(f"{run_dir}/zygote.log", flags, 0o640)
@@ -77,6 +80,15 @@ def _become_independent(run_dir: str) -> None:
         os.dup2(source, target)
     os.close(null)
     os.close(log)
+
+
+def _raise_file_limit() -> None:
+    """Allow a thousand Pods, each of which needs five descriptors here."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for limit in (max(most, _FILES), most):
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+            return
 
 
 @contextlib.contextmanager
