@@ -18,6 +18,7 @@ from pathlib import Path
 from netemu.cluster.access import write_kubeconfig
 from netemu.cluster.streams import KubeletStreams
 from netemu.core import addons, names
+from netemu.core.kubelet.container_spec import node_sandbox_id
 from netemu.core.node_network import UNDERLAY_MTU
 from netemu.daemons.apiserver.server import ApiServer
 from netemu.daemons.controller_manager import ControllerManager
@@ -97,7 +98,7 @@ class ClusterDaemon:
         settings = self.settings
         specs = {
             names.node_netns(settings.name, node.name): SandboxSpec(
-                id=f"node/{node.name}",
+                id=node_sandbox_id(node.name),
                 kind=SandboxKind.NODE,
                 node=node.name,
                 name=node.name,

@@ -10,19 +10,19 @@ from netemu.model.cluster_v1alpha1 import ClusterSpec
 from netemu.model.wire import ApiStruct
 
 
-class ScenarioMetadata(ApiStruct):
+class ScenarioMetadata(ApiStruct, kw_only=True):
     name: str
     labels: dict[str, str] = {}
 
 
-class ScenarioSpec(ApiStruct):
+class ScenarioSpec(ApiStruct, kw_only=True):
     description: str = ""
     cluster: ClusterSpec = msgspec.field(default_factory=ClusterSpec)
     steps: list[dict[str, Any]]
     """Each has one key, the step's name, and perhaps `title`."""
 
 
-class Scenario(ApiStruct):
+class Scenario(ApiStruct, kw_only=True):
     api_version: str
     kind: str
     metadata: ScenarioMetadata

@@ -20,6 +20,7 @@ from netemu.core.kubelet.container_spec import node_sandbox_id
 from netemu.daemons.apiserver.server import ApiServer
 from netemu.daemons.kubelet import Kubelet
 from netemu.errors import ApiError
+from netemu.host import underlay
 from netemu.host.netns import Netns, netns_of
 from netemu.host.pki import create_pki
 from netemu.host.pod_network import LinuxPodNetwork
@@ -209,6 +210,7 @@ async def cluster() -> AsyncIterator[Cluster]:
         network.close()
         netns.close()
         await runtime.shutdown()
+        underlay.remove_all(SETTINGS.name)
 
 
 async def _controllers_work(client: Client) -> None:
