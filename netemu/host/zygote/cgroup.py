@@ -18,6 +18,8 @@ from netemu.model.runtime import Resources
 
 CONTROLLERS = ("cpu", "memory", "pids")
 PERIOD_US = 100_000
+_LEAST_SHARES = 2
+"""What a container has that asks for nothing."""
 MOST_PROCESSES = 4096
 """A fork bomb in a container ends here, not at the host's last pid."""
 
@@ -83,11 +85,18 @@ class Cgroups:
         return any(h.version == 2 for h in self._hierarchies)
 
     def enter(self, path: str, resources: Resources) -> None:
-        """Make the group and move this process into it."""
+        """Make the group, where it has something to say, and move this process into it.
+
+        A move makes every fork on the host wait for a moment, in each hierarchy of
+        version 1 anew: a hundred Pods without limits notice.
+        """
         for hierarchy in self._hierarchies:
-            folder = self._make(hierarchy, path)
-            if folder and os.path.isdir(folder):
-                _limit(folder, hierarchy, resources)
+            limits = dict(_limits(hierarchy, resources))
+            if not limits and hierarchy.version == 1:
+                continue
+            if folder := self._make(hierarchy, path):
+                for name, value in limits.items():
+                    _write(f"{folder}/{name}", value)
                 _write(f"{folder}/cgroup.procs", "0")
 
     def join(self, path: str) -> None:
@@ -153,11 +162,6 @@ def _hand_down(folder: str, hierarchy: Hierarchy) -> None:
             _write(f"{folder}/cgroup.subtree_control", f"+{controller}")
 
 
-def _limit(folder: str, hierarchy: Hierarchy, resources: Resources) -> None:
-    for name, value in _limits(hierarchy, resources):
-        _write(f"{folder}/{name}", value)
-
-
 def _limits(hierarchy: Hierarchy, resources: Resources) -> Iterator[tuple[str, str]]:
     second = hierarchy.version == 2
     if "pids" in hierarchy.controllers:
@@ -169,7 +173,7 @@ def _limits(hierarchy: Hierarchy, resources: Resources) -> Iterator[tuple[str, s
         quota = resources.cpu_quota_us
         if resources.cpu_shares and second:
             yield "cpu.weight", str(cpu_weight(resources.cpu_shares))
-        elif resources.cpu_shares:
+        elif resources.cpu_shares > _LEAST_SHARES:
             yield "cpu.shares", str(resources.cpu_shares)
         if quota and second:
             yield "cpu.max", f"{quota} {PERIOD_US}"
