@@ -19,7 +19,6 @@ DEFAULT_NAME = "netemu"
 def cluster_option(function: F) -> F:
     """`--cluster NAME`: which one, where several run."""
     return click.option(
-        "-c",
         "--cluster",
         metavar="NAME",
         default="",

@@ -36,7 +36,13 @@ def caller() -> pwd.struct_passwd:
 def config_path() -> Path:
     """`$KUBECONFIG` (its first file) if the caller kept it through sudo, else ~/.kube/config."""
     named = os.environ.get("KUBECONFIG", "").split(os.pathsep)[0]
-    return Path(named) if named else Path(caller().pw_dir) / ".kube" / "config"
+    return Path(named) if named else _home() / ".kube" / "config"
+
+
+def _home() -> Path:
+    """sudo may keep its own HOME or the caller's: behind it, the account says which is right."""
+    home = os.environ.get("HOME", "")
+    return Path(caller().pw_dir if "SUDO_UID" in os.environ or not home else home)
 
 
 def add_context(cluster: str, kubeconfig: dict[str, Any]) -> str:
