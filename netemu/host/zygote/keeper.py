@@ -12,12 +12,20 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
 from netemu.host.processes import start_ticks
 from netemu.host.zygote import children
 from netemu.host.zygote.children import Ear, PidNamespaces, StartError
 from netemu.host.zygote.container import Surroundings, become_container
+from netemu.host.zygote.holdings import (
+    Container,
+    Outcome,
+    Sandbox,
+    close_all,
+    first_state,
+    mount_termination_message,
+    note_end,
+)
 from netemu.host.zygote.logs import LogFile, Pipes, Pump
 from netemu.host.zygote.loop import Loop
 from netemu.host.zygote.processes import Processes
@@ -32,38 +40,9 @@ from netemu.model.runtime import (
     ContainerPhase,
     ContainerSpec,
     ContainerState,
-    Mount,
     SandboxSpec,
     SandboxState,
 )
-
-Outcome = Callable[[SandboxState | ContainerState | StartError | None], None]
-
-
-@dataclass(slots=True)
-class Sandbox:
-    state: SandboxState
-    hostname: str
-    cgroup: str
-    share_pid: bool
-    born: bool = False
-    waiting: list[Outcome] = field(default_factory=list)
-    """Who asked for it while it was being born."""
-    removal: list[Callable[[], None]] = field(default_factory=list)
-    """To be called when its pause process is gone."""
-
-
-@dataclass(slots=True)
-class Container:
-    state: ContainerState
-    cgroup: str
-    pipes: Pipes
-    log: LogFile
-    pumps: list[Pump] = field(default_factory=list)
-    born: bool = False
-    waiting: list[Outcome] = field(default_factory=list)
-    removal: list[Callable[[], None]] = field(default_factory=list)
-    """To be called when its processes are gone."""
 
 
 class Keeper:
@@ -209,7 +188,7 @@ class Keeper:
         sandbox = self._sandboxes.get(spec.sandbox)
         if sandbox is None or not sandbox.state.alive:
             raise StartError(f"container {spec.name}: there is no sandbox {spec.sandbox}")
-        _mount_termination_message(spec)
+        mount_termination_message(spec)
         pipes, log = self._pipes(spec.id), LogFile(spec.log_path)
         streams = pipes.make(user_id=spec.user_id, stdin=spec.stdin)
         pumps = pipes.open(log)
@@ -226,8 +205,8 @@ class Keeper:
         try:
             pid, ear = children.fork(lambda voice: become(voice=voice), born_in=born_in)
         finally:
-            _close(streams)
-        state = _state_of(spec, pid)
+            close_all(streams)
+        state = first_state(spec, pid)
         container = Container(state, spec.cgroup, pipes, log, pumps, waiting=[outcome])
         self._containers[spec.id] = container
         record = ContainerRecord(spec=spec, state=state, pid_start=start_ticks(pid) or 0)
@@ -266,7 +245,7 @@ class Keeper:
             # Elsewhere the end of its first process was the end of all.
             self._around.cgroups.kill(container.cgroup)
         if container.state.phase is ContainerPhase.RUNNING:
-            _note_end(container.state, status)
+            note_end(container.state, status)
             if container.state.signal == signal.SIGKILL and container.cgroup:
                 container.state.oom_killed = bool(self._around.cgroups.oom_kills(container.cgroup))
             self._save_state(container)
@@ -397,44 +376,3 @@ def _gone_meanwhile(then: Callable[[], None]) -> Iterator[None]:
         yield
     except ProcessLookupError:
         then()
-
-
-def _state_of(spec: ContainerSpec, pid: int) -> ContainerState:
-    return ContainerState(
-        id=spec.id,
-        sandbox=spec.sandbox,
-        name=spec.name,
-        restart_count=spec.restart_count,
-        phase=ContainerPhase.RUNNING,
-        pid=pid,
-        started_at=time.time(),
-    )
-
-
-def _note_end(state: ContainerState, status: int | None) -> None:
-    state.finished_at = time.time()
-    state.pid = 0
-    if status is None:
-        state.phase = ContainerPhase.UNKNOWN
-        state.exit_code = 137
-        return
-    state.phase = ContainerPhase.EXITED
-    code = os.waitstatus_to_exitcode(status)
-    state.signal = max(0, -code)
-    state.exit_code = code if code >= 0 else 128 - code
-
-
-def _mount_termination_message(spec: ContainerSpec) -> None:
-    if spec.termination_message_file:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
-        fd = os.open(spec.termination_message_file, flags, 0o666)
-        os.fchmod(fd, 0o666)
-        os.close(fd)
-        target = spec.termination_message_path
-        spec.mounts.append(Mount(source=spec.termination_message_file, target=target))
-
-
-def _close(fds: list[int]) -> None:
-    for fd in fds:
-        if fd >= 0:
-            os.close(fd)
