@@ -75,10 +75,12 @@ def _first(failures: BaseException) -> BaseException:
 async def _live(settings: ClusterSettings, reporter: Reporter) -> None:
     """Bring the cluster up, say so, and keep it running."""
     record = _Record(settings, reporter)
+
+    async def start() -> None:
+        await start_zygote(settings.run_dir, settings.state_dir, settings.name, PRELOAD)
+
     # The zygote starts on the other processor while this one imports everything.
-    zygote = asyncio.ensure_future(
-        start_zygote(settings.run_dir, settings.state_dir, settings.name, PRELOAD)
-    )
+    zygote = asyncio.ensure_future(start())
     await asyncio.sleep(0)
     from netemu.cluster import readiness
     from netemu.cluster.wiring import ClusterDaemon
@@ -91,7 +93,8 @@ async def _live(settings: ClusterSettings, reporter: Reporter) -> None:
         await daemon.make_addons()
         record.reached("API server answers", url)
         await zygote
-        await daemon.wire_nodes(await ZygoteRuntime.connect(settings.run_dir))
+        runtime = await ZygoteRuntime.connect(settings.run_dir, revive=start)
+        await daemon.wire_nodes(runtime)
         await daemon.serve_pods()
         record.reached("nodes cabled")
         daemon.start_nodes(group)
