@@ -12,6 +12,7 @@ from netemu.errors import UserError
 
 
 @click.command(
+    short_help="Run a scenario on a cluster that comes and goes.",
     epilog="""\b
 Examples:
   sudo netemu demo

@@ -9,6 +9,7 @@ from netemu.errors import UserError
 
 
 @click.command(
+    short_help="Remove clusters and all that they made.",
     epilog="""\b
 Examples:
   sudo netemu down                 the only cluster

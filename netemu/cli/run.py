@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
+    short_help="Run a scenario on a cluster of its own.",
     epilog="""\b
 Examples:
   sudo netemu run scenarios/first-service.yaml

@@ -14,6 +14,7 @@ from netemu.errors import HostError, UserError
 
 
 @click.command(
+    short_help="Open a shell on a node or in a pod's network.",
     context_settings={"allow_interspersed_args": False},
     epilog="""\b
 Examples:
