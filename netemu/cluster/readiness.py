@@ -14,12 +14,15 @@ from netemu.host.netns import Netns
 from netemu.model.core_v1 import Node
 from netemu.model.settings import ClusterSettings
 
-_LOOK_EVERY_S = 0.01
+_LOOK_EVERY_S = 0.005
 _ASK_AGAIN_S = 0.02
+_UNUSABLE = frozenset(
+    f"node.kubernetes.io/{why}" for why in ("not-ready", "unreachable", "network-unavailable")
+)
 
 
 async def nodes_ready(client: Client, count: int) -> None:
-    """Wait until `count` nodes are Ready and carry no network taint."""
+    """Wait until `count` nodes are Ready and carry no taint that says otherwise."""
     while True:
         nodes = (await client.list(Node)).items
         if sum(_is_ready(node) for node in nodes) >= count:
@@ -28,7 +31,8 @@ async def nodes_ready(client: Client, count: int) -> None:
 
 
 def _is_ready(node: Node) -> bool:
-    return any(c.type == "Ready" and c.status == "True" for c in node.status.conditions)
+    ready = any(c.type == "Ready" and c.status == "True" for c in node.status.conditions)
+    return ready and not any(taint.key in _UNUSABLE for taint in node.spec.taints)
 
 
 async def dns_answers(settings: ClusterSettings, nodes: dict[str, Netns]) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from netemu.cluster import readiness
 from netemu.cluster.access import write_kubeconfig
 from netemu.cluster.streams import KubeletStreams
 from netemu.core import addons, names
@@ -40,6 +41,7 @@ from netemu.model.settings import ClusterSettings, NodeSettings
 from netemu.storage.sqlite import SqliteStore
 
 UNDERLAY_SANDBOX = "underlay"
+_NODES_WITHIN_S = 5.0
 _MASTERS = ["system:masters", "system:authenticated"]
 
 
@@ -134,9 +136,8 @@ class ClusterDaemon:
         await self.api.add_socket(listener)
 
     def start_controllers(self, group: asyncio.TaskGroup) -> None:
-        """Start what needs no node: the scheduler and the controllers."""
+        """Start what needs no node: the controllers; and the scheduler, which waits for nodes."""
         manager = self.api.client(self._user("system:kube-controller-manager"))
-        scheduler = self.api.client(self._user("system:kube-scheduler"))
         ca = self.pki.ca_pem.decode()
         _keep(
             group,
@@ -145,7 +146,19 @@ class ClusterDaemon:
                 client=manager, settings=self.settings, ca_certificate=ca, clock=now
             ).run,
         )
-        _keep(group, "scheduler", Scheduler(client=scheduler, clock=now).run)
+        _keep(group, "scheduler", self._schedule)
+
+    async def _schedule(self) -> None:
+        """Run the scheduler, from when there are nodes.
+
+        A Pod that finds none is put off for a second. But one node that does not come
+        back must not keep the others from getting Pods.
+        """
+        client = self.api.client(self._user("system:kube-scheduler"))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_NODES_WITHIN_S):
+                await readiness.nodes_ready(client, len(self.settings.nodes))
+        await Scheduler(client=client, clock=now).run()
 
     def start_nodes(self, group: asyncio.TaskGroup) -> None:
         """Start each node's kubelet, kube-proxy and overlay agent."""
