@@ -8,12 +8,15 @@ from typing import TypeVar
 
 from netemu.cli._options import choose_cluster, need_root
 from netemu.client.https import HttpsClient
+from netemu.client.pods import pods_of, resource_named
 from netemu.cluster.access import open_client
 from netemu.errors import UserError
 from netemu.model.core_v1 import Pod
-from netemu.model.kinds import RESOURCES, Resource, by_name
+from netemu.model.kinds import Resource
 
 T = TypeVar("T")
+
+__all__ = ["find_pod", "resource_named", "split_reference", "with_client"]
 
 
 def with_client(verb: str, cluster: str, work: Callable[[HttpsClient], Awaitable[T]]) -> T:
@@ -29,19 +32,6 @@ def with_client(verb: str, cluster: str, work: Callable[[HttpsClient], Awaitable
             await client.close()
 
     return asyncio.run(run())
-
-
-def resource_named(word: str) -> Resource:
-    """Return the kind that a person means: plural, singular, short name or Kind."""
-    resource = by_name(word)
-    if resource is None:
-        import difflib
-
-        known = sorted({resource.plural for resource in RESOURCES})
-        near = difflib.get_close_matches(word, known, n=1)
-        hint = f'did you mean "{near[0]}"?' if near else f"there are: {', '.join(known)}"
-        raise UserError(f'no kind "{word}": {hint}')
-    return resource
 
 
 def split_reference(words: tuple[str, ...]) -> list[tuple[Resource, str]]:
@@ -63,19 +53,7 @@ async def find_pod(client: HttpsClient, word: str, namespace: str) -> Pod:
     kind, slash, name = word.partition("/")
     if not slash:
         return await client.get(Pod, word, namespace)
-    resource = resource_named(kind)
-    if resource.type is Pod:
-        return await client.get(Pod, name, namespace)
-    from netemu.core.control.pods import is_ready
-    from netemu.model.selector import from_label_selector, from_map
-
-    owner = await client.get(resource.type, name, namespace)
-    spec = getattr(owner, "spec", None)
-    selector = getattr(spec, "selector", None)
-    if selector is None:
-        raise UserError(f"{word} has no Pods of its own; name a Pod")
-    chosen = from_map(selector) if isinstance(selector, dict) else from_label_selector(selector)
-    pods = (await client.list(Pod, namespace, labels=str(chosen))).items
+    pods = await pods_of(client, resource_named(kind), name, namespace)
     if not pods:
         raise UserError(f"{word} has no Pods now")
-    return min(pods, key=lambda pod: (not is_ready(pod), pod.metadata.name))
+    return pods[0]

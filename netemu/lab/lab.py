@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from netemu.client.https import HttpsClient
+from netemu.client.pods import pods_of, resource_named
 from netemu.client.streams import run_in_pod
 from netemu.core import names
 from netemu.core.control.pods import is_ready
@@ -24,9 +25,7 @@ from netemu.host.netns import Netns
 from netemu.lab.contract import StepFailedError
 from netemu.lab.probing import Names
 from netemu.lab.resolver import ResolvConf
-from netemu.model.apps_v1 import Deployment, ReplicaSet
-from netemu.model.core_v1 import Pod, Service
-from netemu.model.selector import from_label_selector
+from netemu.model.core_v1 import Pod
 from netemu.model.settings import ClusterSettings
 
 T = TypeVar("T")
@@ -76,28 +75,7 @@ class Lab:
     async def pods(self, reference: str) -> list[Pod]:
         """Return the live Pods of a Pod's, Deployment's, ReplicaSet's or Service's reference."""
         kind, namespace, name = self.split(reference)
-        if kind in ("pod", "pods", "po"):
-            return [await self.client.get(Pod, name, namespace)]
-        selector = await self._selector(kind, namespace, name)
-        listing = await self.client.list(Pod, namespace, labels=selector)
-        return [pod for pod in listing.items if not pod.metadata.deletion_timestamp]
-
-    async def _selector(self, kind: str, namespace: str, name: str) -> str:
-        if kind in ("service", "svc"):
-            labels = (await self.client.get(Service, name, namespace)).spec.selector
-            return ",".join(f"{key}={value}" for key, value in labels.items())
-        owners: dict[str, type[Deployment | ReplicaSet]] = {
-            "deployment": Deployment,
-            "deploy": Deployment,
-            "replicaset": ReplicaSet,
-            "rs": ReplicaSet,
-        }
-        if kind not in owners:
-            known = "pod, deployment, replicaset, service"
-            raise UserError(f'"{kind}" has no Pods of its own; there are: {known}')
-        owner = await self.client.get(owners[kind], name, namespace)
-        selector = owner.spec.selector
-        return "" if selector is None else str(from_label_selector(selector))
+        return await pods_of(self.client, resource_named(kind), name, namespace)
 
     async def ready_pod(self, reference: str, *, within_s: float = 10.0) -> Pod:
         """Return one Ready Pod of the reference, the first by name; waits for it."""

@@ -6,10 +6,10 @@ from typing import ClassVar, Final
 
 import msgspec
 
-from netemu.errors import ApiError, UserError
+from netemu.client.pods import resource_named
+from netemu.errors import ApiError
 from netemu.lab.contract import Step
 from netemu.lab.lab import Lab
-from netemu.model import kinds
 
 
 class Delete(Step):
@@ -25,9 +25,7 @@ class Delete(Step):
 
     async def run(self, lab: Lab) -> str:
         plural, namespace, name = lab.split(self.target)
-        resource = kinds.by_name(plural)
-        if resource is None:
-            raise UserError(f'no kind "{plural}" is served')
+        resource = resource_named(plural)
         where = namespace if resource.namespaced else ""
         await lab.client.delete(resource.type, name, where, grace_period_s=self.grace_period_s)
 

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import msgspec
 
-from netemu.errors import ApiError, UserError
+from netemu.client.pods import resource_named
+from netemu.errors import ApiError
 from netemu.lab.contract import Step
 from netemu.lab.lab import Lab
-from netemu.model import kinds
 from netemu.model.schema import ApiObject
 
 
@@ -27,9 +27,7 @@ class Wait(Step):
 
     async def run(self, lab: Lab) -> str:
         plural, namespace, name = lab.split(self.for_)
-        resource = kinds.by_name(plural)
-        if resource is None:
-            raise UserError(f'no kind "{plural}" is served')
+        resource = resource_named(plural)
         where = namespace if resource.namespaced else ""
         began = time.monotonic()
 
