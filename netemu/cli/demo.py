@@ -17,7 +17,7 @@ from netemu.errors import UserError
 Examples:
   sudo netemu demo
   sudo netemu demo pod-birth
-"""
+""",
 )
 @click.argument("name", default="first-service")
 def demo(name: str) -> None:

@@ -15,7 +15,7 @@ Examples:
   sudo netemu down                 the only cluster
   sudo netemu down --name lab      one of several
   sudo netemu down --all           every cluster, and what crashed ones left
-"""
+""",
 )
 @click.argument("name", required=False)
 @click.option("-n", "--name", "name_option", metavar="NAME", help="Which cluster.")

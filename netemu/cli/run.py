@@ -24,7 +24,7 @@ Examples:
   sudo netemu run scenarios/first-service.yaml -o json
   sudo netemu run my.yaml --keep            leave its cluster for a look around
   sudo netemu run my.yaml --cluster lab     on a cluster that is there
-"""
+""",
 )
 @click.argument("scenario", metavar="FILE")
 @click.option("-c", "--cluster", metavar="NAME", default="", help="Use this cluster, and leave it.")
