@@ -23,7 +23,7 @@ import signal
 import socket
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 from netemu.client.contract import Client
@@ -33,6 +33,7 @@ from netemu.client.kubeconfig import in_cluster
 from netemu.core.dns import wire
 from netemu.core.dns.answers import Rcode, Reply, Type, answer
 from netemu.core.dns.directory import Directory, describe
+from netemu.daemons.dns_upstream import Upstream, open_sockets
 from netemu.model.core_v1 import Namespace, Service
 from netemu.model.discovery_v1 import EndpointSlice
 from netemu.model.keys import ObjectKey
@@ -44,18 +45,14 @@ _BATCH = 64
 """Datagrams taken at one wake-up, before anything else gets its turn."""
 _CACHE_ENTRIES = 20_000
 _START_PATIENCE_S = 5.0
-_UPSTREAM_SOCKETS = 4
-_UPSTREAM_TIMEOUT_S = 2.0
-_UPSTREAM_TRIES = 2
+_CACHED_QUESTION_BYTES = 512
+"""Longer than any sensible question: nobody shall fill the memory with padding."""
 _TCP_IDLE_S = 10.0
 
 
 def prepare() -> list[socket.socket]:
     """Open the sockets to the upstream servers while the host's network is still ours."""
-    opened = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(_UPSTREAM_SOCKETS)]
-    for each in opened:
-        each.setblocking(False)
-    return opened
+    return open_sockets()
 
 
 def main(args: Sequence[str], upstream_sockets: list[socket.socket] | None = None) -> int:
@@ -83,59 +80,6 @@ async def _serve(server: DnsServer, port: int) -> None:
         await stop.wait()
         serving.cancel()
     await client.close()
-
-
-@dataclass(eq=False)
-class Upstream:
-    """The host's name servers, asked over sockets of the host's namespace."""
-
-    sockets: list[socket.socket]
-    servers: list[str]
-    _waiting: dict[tuple[int, int], asyncio.Future[bytes]] = field(default_factory=dict)
-    _next_id: int = 0
-
-    def listen(self) -> None:
-        loop = asyncio.get_running_loop()
-        for each in self.sockets:
-            loop.add_reader(each, self._receive, each)
-
-    def close(self) -> None:
-        loop = asyncio.get_running_loop()
-        for each in self.sockets:
-            loop.remove_reader(each)
-
-    async def ask(self, packet: bytes) -> bytes | None:
-        """Send a query on; return the answer with our asker's ID, None if nobody answers."""
-        if not self.servers or not self.sockets:
-            return None
-        for attempt in range(_UPSTREAM_TRIES):
-            server = self.servers[(self._next_id + attempt) % len(self.servers)]
-            with contextlib.suppress(TimeoutError, OSError):
-                return packet[:2] + (await self._ask_once(packet, server))[2:]
-        return None
-
-    async def _ask_once(self, packet: bytes, server: str) -> bytes:
-        self._next_id = (self._next_id + 1) % 65536
-        chosen = self.sockets[self._next_id % len(self.sockets)]
-        key = (chosen.fileno(), self._next_id)
-        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._waiting[key] = future
-        try:
-            chosen.sendto(struct.pack("!H", self._next_id) + packet[2:], (server, 53))
-            async with asyncio.timeout(_UPSTREAM_TIMEOUT_S):
-                return await future
-        finally:
-            del self._waiting[key]
-
-    def _receive(self, from_socket: socket.socket) -> None:
-        with contextlib.suppress(BlockingIOError, ConnectionRefusedError):
-            while True:
-                packet, (address, port) = from_socket.recvfrom(65535)
-                if len(packet) < 12 or port != 53 or address not in self.servers:
-                    continue
-                waiting = self._waiting.get((from_socket.fileno(), int.from_bytes(packet[:2])))
-                if waiting is not None and not waiting.done():
-                    waiting.set_result(packet)
 
 
 class DnsServer:
@@ -229,7 +173,9 @@ class DnsServer:
 
     def _answer_new(self, packet: bytes, send: Callable[[bytes], None], *, tcp: bool) -> None:
         question = wire.parse(packet)
-        if question is None:
+        if not isinstance(question, wire.Question):
+            if question:
+                send(question)
             return
         if not self._synced.is_set():
             send(wire.refuse(question, Rcode.SERVFAIL))
@@ -237,13 +183,15 @@ class DnsServer:
         reply = answer(question.name, question.type, self.directory)
         if reply.forward:
             assert self._tasks is not None
-            self._tasks.create_task(self._forward(packet, question, reply, send))
+            self._tasks.create_task(self._forward(packet, question, reply, send, tcp=tcp))
             return
         variants = [
             wire.respond(question, each, domain=self.directory.domain, tcp=tcp)
             for each in _rotations(reply)
         ]
-        if not tcp and len(self._cache) < _CACHE_ENTRIES:
+        if not tcp and len(packet) <= _CACHED_QUESTION_BYTES:
+            if len(self._cache) >= _CACHE_ENTRIES:
+                self.forget_answers()  # Questions that differ each time shall not end the caching.
             self._cache[packet[2:]] = [variant[2:] for variant in variants]
         send(variants[0])
 
@@ -253,19 +201,24 @@ class DnsServer:
         question: wire.Question,
         reply: Reply,
         send: Callable[[bytes], None],
+        *,
+        tcp: bool,
     ) -> None:
+        if not self._upstream.usable:
+            send(wire.refuse(question, Rcode.REFUSED))
+            return
         if not reply.answers:
-            answered = await self._upstream.ask(packet)
-            rcode = Rcode.SERVFAIL if self._upstream.servers else Rcode.REFUSED
-            send(answered or wire.refuse(question, rcode))
+            answered = await self._upstream.ask(packet, tcp=tcp)
+            send(answered or wire.refuse(question, Rcode.SERVFAIL))
             return
         # An ExternalName that leads outside: our CNAME first, then what it leads to.
-        asked = wire.query(reply.forward, question.type)
-        answered = await self._upstream.ask(asked)
+        asked = wire.query(reply.forward, question.type, id=question.message.header.id)
+        answered = await self._upstream.ask(asked, tcp=tcp)
         if answered is None:
             send(wire.refuse(question, Rcode.SERVFAIL))
         else:
-            send(wire.join(question, reply, answered, domain=self.directory.domain))
+            domain = self.directory.domain
+            send(wire.join(question, reply, answered, domain=domain, tcp=tcp))
 
     async def _serve_tcp(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         def send(data: bytes) -> None:

@@ -25,8 +25,10 @@ Wanted = Callable[[PortRecord], bool]
 
 class Rcode(IntEnum):
     NOERROR = 0
+    FORMERR = 1
     SERVFAIL = 2
     NXDOMAIN = 3
+    NOTIMP = 4
     REFUSED = 5
 
 

@@ -97,11 +97,14 @@ def describe(service: Service, slices: Iterable[EndpointSlice]) -> ServiceRecord
 
 
 def _usable_name(name: str) -> str:
-    """An ExternalName that looks like an address is no name: it is ignored."""
+    """An ExternalName that looks like an address, or cannot be one, is ignored."""
+    bare = name.rstrip(".")
+    if not all(0 < len(label) <= 63 for label in bare.split(".")):
+        return ""
     try:
         ip_address(name)
     except ValueError:
-        return name.rstrip(".")
+        return bare
     return ""
 
 

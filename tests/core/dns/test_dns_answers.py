@@ -197,15 +197,6 @@ def test_long_answers_are_truncated_by_udp_and_whole_by_tcp():
     assert (by_tcp.header.tc, len(by_tcp.rr)) == (0, 100)
 
 
-@given(st.binary(max_size=300))
-def test_no_packet_breaks_the_parser(packet):
-    """Whatever comes in from the network is a question or nothing."""
-    question = wire.parse(packet)
-    if question is not None:
-        reply = answer(question.name, question.type, Directory())
-        wire.respond(question, reply, domain="cluster.local", tcp=False)
-
-
 @given(st.ip_addresses())
 def test_every_address_is_found_by_its_reverse_name(address):
     """A PTR question for any Service address leads to the Service."""
