@@ -56,8 +56,9 @@ missing_packages() {
         has "${pair%%:*}" || printf '%s ' "${pair##*:}"
     done
     # Debian and Ubuntu split ensurepip off: `python3 -m venv` fails without it.
-    if [ ! -f "$stamp" ] && has python3 && ! python3 -c 'import ensurepip' 2>/dev/null; then
-        printf 'python3-venv '
+    if [ ! -f "$stamp" ]; then
+        python=$(find_python) && as_owner "$python" -c 'import ensurepip' 2>/dev/null ||
+            printf 'python3-venv '
     fi
 }
 
@@ -70,22 +71,26 @@ install_packages() {
     is_root || fail "missing: $missing; run 'sudo $0 $verb' once, it installs them with apt-get"
     say "installing with apt-get: $missing"
     export DEBIAN_FRONTEND=noninteractive
-    apt-get update -qq
+    # One repository that cannot be reached need not be the one that is wanted.
+    apt-get update -qq || say "apt-get update failed; going on with what is known"
     # shellcheck disable=SC2086
-    apt-get install -y -qq --no-install-recommends $missing >/dev/null
+    apt-get install -y -qq --no-install-recommends $missing >/dev/null ||
+        fail "apt-get could not install $missing; see its message above"
 }
 
 # --- Python ------------------------------------------------------------------
 
+# The owner has to be able to run it: root's own Python may lie where only root can look.
 find_python() {
-    for candidate in python3 python3.13 python3.12 python3.11; do
-        if has "$candidate" && "$candidate" -c \
-            'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-            command -v "$candidate"
+    for candidate in python3 /usr/bin/python3 python3.14 python3.13 python3.12 python3.11; do
+        program=$(command -v "$candidate") || continue
+        if as_owner "$program" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+            2>/dev/null; then
+            printf '%s\n' "$program"
             return
         fi
     done
-    fail "needs Python 3.11 or newer; this system's is $(python3 --version 2>&1)"
+    return 1
 }
 
 wanted_stamp() {
@@ -101,7 +106,10 @@ make_environment() {
             "$(wanted_stamp "$extra")") return 0 ;;
         esac
     fi
-    python=$(find_python)
+    is_root || [ "$(id -u)" = "$owner" ] || [ -w "$here" ] ||
+        fail "$here belongs to $(stat -c %U "$here"), who has to run this first, or root"
+    python=$(find_python) ||
+        fail "needs Python 3.11 or newer; this system's is $(python3 --version 2>&1)"
     if ! "$venv/bin/python" -c 'import pip' 2>/dev/null; then
         say "making a virtual environment in $venv"
         rm -rf "$venv"
@@ -114,13 +122,21 @@ make_environment() {
             fail "could not make the environment; on Debian or Ubuntu: apt-get install python3-venv"
     fi
     say "installing the Python dependencies"
-    if [ "$extra" = test ]; then target="$here[test]"; else target=$here; fi
+    if [ "$extra" = test ]; then target="${here}[test]"; else target=$here; fi
     as_owner "$venv/bin/python" -m pip install -q --disable-pip-version-check -e "$target" ||
         fail "pip could not install the dependencies; see its message above"
+    # What root compiles later goes into folders that belong to the owner.
+    as_owner "$venv/bin/python" -m compileall -q "$here/netemu"
     wanted_stamp "$extra" | as_owner tee "$stamp" >/dev/null
 }
 
 # --- verbs -------------------------------------------------------------------
+
+# Tests run as root leave caches behind: they belong to whoever owns the checkout.
+hand_back() {
+    [ "$owner" = 0 ] ||
+        find "$here" -user 0 -exec chown -h "$owner:$(stat -c %g "$here")" {} + 2>/dev/null || true
+}
 
 case $verb in
     test)
@@ -129,7 +145,8 @@ case $verb in
         install_packages "$needed $for_tests"
         make_environment test
         cd "$here"
-        exec "$here/tests/in-namespaces.sh" "$venv/bin/python" -m pytest "$@"
+        trap hand_back EXIT
+        "$here/tests/in-namespaces.sh" "$venv/bin/python" -m pytest "$@"
         ;;
     install)
         install_packages "$needed"

@@ -1,8 +1,12 @@
-"""Options of the whole test suite."""
+"""Options of the whole test suite, and two promises: nothing is skipped, root is asked for."""
 
 from __future__ import annotations
 
+import os
+
 import pytest
+
+_HOW = "run 'sudo ./netemu.sh test', or 'sudo tests/in-namespaces.sh .venv/bin/pytest …'"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -14,3 +18,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture
 def update_golden(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("--update-golden"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A test that cannot be run has failed: skipped tests are forgotten ones."""
+    if item.get_closest_marker("root") is None:
+        return
+    if os.geteuid() != 0:
+        pytest.fail(f"this test makes network namespaces, which needs root: {_HOW}", pytrace=False)
+    if "NETEMU_TEST_NAMESPACES" not in os.environ:
+        pytest.fail(f"this test would send packets from the host's own network: {_HOW}", False)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In CI a skipped test fails the run: what it wants can be installed."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    if skipped and os.environ.get("CI") == "true" and session.exitstatus == pytest.ExitCode.OK:
+        reporter.write_line(f"{len(skipped)} tests were skipped; in CI that is a failure", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

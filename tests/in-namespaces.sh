@@ -17,4 +17,5 @@ unshare --net --mount --pid --fork --kill-child --mount-proc --propagation priva
   mkdir -p /run/netns /run/lock
   mount -t tmpfs -o mode=755 tmpfs /var/lib/netemu
   ip link set lo up
+  export NETEMU_TEST_NAMESPACES=1
   exec "$@"' in-namespaces "$@"
