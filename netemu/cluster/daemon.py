@@ -15,7 +15,7 @@ import signal
 import sys
 import time
 
-from netemu.cluster.launch import Reporter
+from netemu.cluster.launch import PRELOAD, Reporter
 from netemu.errors import MissingFacility, NetemuError
 from netemu.host import clusters
 from netemu.host.processes import boot_id, start_ticks
@@ -24,9 +24,6 @@ from netemu.model.settings import ClusterSettings
 
 log = logging.getLogger("netemu")
 
-PRELOAD = ("netemu.images.standin", "netemu.images.agnhost", "netemu.daemons.dns")
-"""What the zygote imports once, so that no container has to."""
-
 
 def main() -> None:
     """Run until SIGTERM."""
@@ -34,6 +31,7 @@ def main() -> None:
     parser.add_argument("cluster")
     parser.add_argument("--progress-fd", type=int, default=-1)
     parser.add_argument("--began", type=float, default=None)
+    parser.add_argument("--zygote-fd", type=int, default=-1, help="ends when the zygote listens")
     options = parser.parse_args()
     began = time.monotonic() if options.began is None else options.began
     reporter = Reporter(options.progress_fd, began)
@@ -46,16 +44,16 @@ def main() -> None:
 
     setproctitle.setproctitle(f"netemu: daemon of {settings.name}")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        sys.exit(runner.run(_run(settings, reporter)))
+        sys.exit(runner.run(_run(settings, reporter, options.zygote_fd)))
 
 
-async def _run(settings: ClusterSettings, reporter: Reporter) -> int:
+async def _run(settings: ClusterSettings, reporter: Reporter, zygote_fd: int) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
         async with asyncio.TaskGroup() as group:
-            living = group.create_task(_live(settings, reporter))
+            living = group.create_task(_live(settings, reporter, zygote_fd))
             await stop.wait()
             living.cancel()
     except BaseExceptionGroup as failures:
@@ -72,16 +70,13 @@ def _first(failures: BaseException) -> BaseException:
     return failures
 
 
-async def _live(settings: ClusterSettings, reporter: Reporter) -> None:
+async def _live(settings: ClusterSettings, reporter: Reporter, zygote_fd: int) -> None:
     """Bring the cluster up, say so, and keep it running."""
     record = _Record(settings, reporter)
 
     async def start() -> None:
         await start_zygote(settings.run_dir, settings.state_dir, settings.name, PRELOAD)
 
-    # The zygote starts on the other processor while this one imports everything.
-    zygote = asyncio.ensure_future(start())
-    await asyncio.sleep(0)
     from netemu.cluster import readiness
     from netemu.cluster.wiring import ClusterDaemon
 
@@ -92,7 +87,8 @@ async def _live(settings: ClusterSettings, reporter: Reporter) -> None:
         daemon.start_controllers(group)
         await daemon.make_addons()
         record.reached("API server answers", url)
-        await zygote
+        await _ended(zygote_fd)
+        await start()  # Where it could not be started, this says why.
         runtime = await ZygoteRuntime.connect(settings.run_dir, revive=start)
         await daemon.wire_nodes(runtime)
         await daemon.serve_pods()
@@ -104,6 +100,20 @@ async def _live(settings: ClusterSettings, reporter: Reporter) -> None:
         await readiness.dns_answers(settings, daemon.nodes)
         record.reached("DNS answers on every node")
         record.ready()
+
+
+async def _ended(descriptor: int) -> None:
+    """Wait until the other end of a pipe is closed."""
+    if descriptor < 0:
+        return
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    loop.add_reader(descriptor, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
 
 
 class _Record:

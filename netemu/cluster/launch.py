@@ -22,9 +22,12 @@ import msgspec
 import netemu
 from netemu.errors import HostError
 from netemu.host import clusters
+from netemu.host.zygote import birth
 from netemu.model.settings import ClusterSettings
 
 START_TIMEOUT_S = 60.0
+PRELOAD = ("netemu.images.standin", "netemu.images.agnhost", "netemu.daemons.dns")
+"""What the zygote imports once, so that no container has to."""
 
 
 class Progress(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -65,28 +68,31 @@ class Reporter:
 
 
 def start_daemon(settings: ClusterSettings, *, began: float) -> Iterator[Progress]:
-    """Start the cluster's daemon in a session of its own and yield what it tells.
+    """Start the cluster's zygote and its daemon, in sessions of their own; yield what it tells.
 
     Ends after the line with `ready` or `error`. HostError if the daemon dies
     without a word or says nothing for START_TIMEOUT_S.
     """
     folders = clusters.make_folders(settings.name)
+    zygote = birth.begin(settings.run_dir, settings.state_dir, settings.name, PRELOAD)
     reading, writing = os.pipe()
     with open(folders.daemon_log, "ab") as log:
         daemon = subprocess.Popen(
             [
                 *(sys.executable, "-m", "netemu.cluster.daemon", settings.name),
                 *("--progress-fd", str(writing), "--began", repr(began)),
+                *("--zygote-fd", str(zygote)),
             ],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            pass_fds=[writing],
+            pass_fds=[writing, zygote],
             start_new_session=True,
             cwd="/",
             env={**os.environ, "PYTHONPATH": _import_root()},
         )
     os.close(writing)
+    os.close(zygote)
     with os.fdopen(reading, "rb", buffering=0) as pipe:
         yield from _follow(pipe.fileno(), daemon, str(folders.daemon_log))
 

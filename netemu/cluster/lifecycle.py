@@ -1,4 +1,7 @@
-"""A cluster from outside: brought up and taken down, however far it had come."""
+"""A cluster from outside: brought up and taken down, however far it had come.
+
+Each way imports only what it needs: somebody is waiting for the command to begin.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from netemu.cluster import launch, removal
+from netemu.cluster import launch
 from netemu.cluster.launch import Progress
-from netemu.cluster.plan import make_settings
 from netemu.core.plans import NAME_MAX, Complain, check_name
 from netemu.errors import HostError, MissingFacility
-from netemu.host import clusters, kubectl_config
+from netemu.host import clusters
 from netemu.host.clusters import ClusterFolders
 from netemu.model.cluster_v1alpha1 import Cluster
+from netemu.model.settings import ClusterSettings
 
 _PREVIOUS_CONTEXT = "previous-context"
 
@@ -36,7 +37,7 @@ def bring_up(
             yield Progress(ready=True)
             return
         existed = clusters.exists(name)
-        settings = clusters.load_settings(name) if existed else make_settings(cluster, complain)
+        settings = clusters.load_settings(name) if existed else _new_settings(cluster, complain)
         clusters.make_folders(name)
         clusters.save_settings(settings)
         try:
@@ -48,8 +49,16 @@ def bring_up(
                 yield progress
         except (HostError, MissingFacility):
             if not existed:
+                from netemu.cluster import removal
+
                 removal.remove(name, keep_logs=True)
             raise
+
+
+def _new_settings(cluster: Cluster, complain: Complain) -> ClusterSettings:
+    from netemu.cluster.plan import make_settings
+
+    return make_settings(cluster, complain)
 
 
 def free_name(wish: str) -> str:
@@ -70,6 +79,10 @@ def _refusal(progress: Progress, name: str) -> HostError | MissingFacility:
 
 
 def _add_context(name: str) -> None:
+    import yaml
+
+    from netemu.host import kubectl_config
+
     folders = ClusterFolders(name)
     kubeconfig: dict[str, Any] = yaml.safe_load(folders.kubeconfig.read_text())
     previous = kubectl_config.add_context(name, kubeconfig)
@@ -82,12 +95,16 @@ def _add_context(name: str) -> None:
 
 def take_down(name: str, *, keep_logs: bool) -> None:
     """Remove the cluster and every trace of it; safe at any point, also twice."""
+    from netemu.cluster import removal
+
     with clusters.locked(name):
         _remove_context(name)
         removal.remove(name, keep_logs=keep_logs)
 
 
 def _remove_context(name: str) -> None:
+    from netemu.host import kubectl_config
+
     kept = ClusterFolders(name).state / _PREVIOUS_CONTEXT
     try:
         path, previous = kept.read_text().splitlines()[:2]

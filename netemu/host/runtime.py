@@ -15,15 +15,13 @@ import contextlib
 import itertools
 import os
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import cast
 
-import netemu
 from netemu.errors import HostError
 from netemu.host.exec_session import UnixExecSession
-from netemu.host.zygote import messages
+from netemu.host.zygote import birth, messages
 from netemu.host.zygote.messages import Done, Failed, Frames, Listing, Reply, Request
 from netemu.model.runtime import (
     ContainerPhase,
@@ -39,10 +37,6 @@ _RETRY_S = 0.05
 _LOOKS_EVERY_S = 1.0
 
 
-def socket_path(run_dir: str | os.PathLike[str]) -> str:
-    return f"{os.fspath(run_dir)}/zygote.sock"
-
-
 async def start_zygote(
     run_dir: str | os.PathLike[str],
     state_dir: str | os.PathLike[str],
@@ -50,40 +44,16 @@ async def start_zygote(
     preload: Sequence[str] = (),
 ) -> None:
     """Start the cluster's zygote unless one answers. It adopts what an earlier one left."""
-    if await _answers(run_dir):
+    if birth.answers(run_dir):
         return
-    argv = [sys.executable, "-P", "-m", "netemu.host.zygote"]
-    argv += ["--cluster", cluster, "--run-dir", os.fspath(run_dir)]
-    argv += ["--state-dir", os.fspath(state_dir)]
-    for module in preload:
-        argv += ["--preload", module]
+    argv = birth.command(run_dir, state_dir, cluster, preload)
     process = await asyncio.create_subprocess_exec(
-        *argv, env=_environment(), stdin=subprocess.DEVNULL, cwd="/"
+        *argv, env=birth.environment(), stdin=subprocess.DEVNULL, cwd="/"
     )
     if await process.wait() != 0:
         log = Path(run_dir, "zygote.log")
         text = log.read_text(errors="replace") if log.exists() else ""
         raise HostError("starting the zygote", where=os.fspath(run_dir), answer=text[-2000:])
-
-
-def _environment() -> dict[str, str]:
-    """Return an environment with nothing of the caller's: containers could read it."""
-    kept = {"PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"}
-    inherited = {name: value for name, value in os.environ.items() if name in kept}
-    package = os.path.dirname(os.path.dirname(os.path.abspath(netemu.__file__)))
-    path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH", ""))))
-    return inherited | {"LANG": "C.UTF-8", "PYTHONPATH": path, "PYTHONUTF8": "1"}
-
-
-async def _answers(run_dir: str | os.PathLike[str]) -> bool:
-    try:
-        _, writer = await asyncio.open_unix_connection(socket_path(run_dir))
-    except (FileNotFoundError, ConnectionRefusedError):
-        return False
-    writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
-    return True
 
 
 class _Connection(asyncio.Protocol):
@@ -136,7 +106,7 @@ class ZygoteRuntime:
         revive: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """`revive` starts a zygote where none answers: `start_zygote`, with its arguments."""
-        self._path = socket_path(run_dir)
+        self._path = birth.socket_path(run_dir)
         self._revive = revive
         self._connection: _Connection | None = None
         self._connecting = asyncio.Lock()

@@ -47,6 +47,8 @@ def main(arguments: Sequence[str]) -> int:
         os.close(said)
         return 0 if os.read(heard, 1) else 1
     os.close(heard)
+    if options.hold >= 0:
+        os.close(options.hold)  # The starter's business.
     _become_independent(options.run_dir)
     with _only_one(options.run_dir) as alone:
         if not alone:
@@ -62,6 +64,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--run-dir", required=True)
     parser.add_argument("--state-dir", required=True)
     parser.add_argument("--preload", action="append", default=[])
+    parser.add_argument("--hold", type=int, default=-1, help="closed when the zygote listens")
     return parser.parse_args(arguments)
 
 
