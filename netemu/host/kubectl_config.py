@@ -40,7 +40,7 @@ def config_path() -> Path:
 
 
 def _home() -> Path:
-    """sudo may keep its own HOME or the caller's: behind it, the account says which is right."""
+    """Behind sudo, HOME may be its own or the caller's: the account says which is right."""
     home = os.environ.get("HOME", "")
     return Path(caller().pw_dir if "SUDO_UID" in os.environ or not home else home)
 
