@@ -14,12 +14,12 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import aiohttp
 import msgspec
 
 from netemu.client.contract import EventType, Listing, PatchType, WatchEvent
 from netemu.client.in_process import delete_options
 from netemu.client.kubeconfig import ApiAccess
+from netemu.client.lean_aiohttp import aiohttp
 from netemu.client.status import error_from
 from netemu.errors import ApiError, UserError
 from netemu.model import codec

@@ -11,9 +11,8 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-import aiohttp
-
 from netemu.client.https import HttpsClient
+from netemu.client.lean_aiohttp import aiohttp
 from netemu.errors import ApiError
 from netemu.model.core_v1 import Pod
 from netemu.model.kinds import by_type

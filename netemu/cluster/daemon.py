@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -25,8 +26,13 @@ from netemu.model.settings import ClusterSettings
 log = logging.getLogger("netemu")
 
 
+_COLLECT_AFTER = (20_000, 20, 20)
+"""Objects of the API come by the thousand and stay; what goes is mostly not circular."""
+
+
 def main() -> None:
     """Run until SIGTERM."""
+    gc.disable()  # Until everything is imported and made: nothing of that is garbage.
     parser = argparse.ArgumentParser(prog="netemu-daemon")
     parser.add_argument("cluster")
     parser.add_argument("--progress-fd", type=int, default=-1)
@@ -94,12 +100,20 @@ async def _live(settings: ClusterSettings, reporter: Reporter, zygote_fd: int) -
         await daemon.serve_pods()
         record.reached("nodes cabled")
         daemon.start_nodes(group)
+        _collect_garbage()
         client = api.client(daemon._user("system:netemu"))  # noqa: SLF001
         await readiness.nodes_ready(client, len(settings.nodes))
         record.reached(f"{len(settings.nodes)} nodes ready")
         await readiness.dns_answers(settings, daemon.nodes)
         record.reached("DNS answers on every node")
         record.ready()
+
+
+def _collect_garbage() -> None:
+    """Begin to collect, but never look at what is there now: modules, mostly."""
+    gc.freeze()
+    gc.set_threshold(*_COLLECT_AFTER)
+    gc.enable()
 
 
 async def _ended(descriptor: int) -> None:
