@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import socket
-
-from dnslib import DNSRecord
 
 from netemu.client.contract import Client
 from netemu.core import addons
+from netemu.core.dns.question import address_question, has_records
 from netemu.host.netns import Netns
 from netemu.model.core_v1 import Node
 from netemu.model.settings import ClusterSettings
@@ -38,7 +38,7 @@ def _is_ready(node: Node) -> bool:
 async def dns_answers(settings: ClusterSettings, nodes: dict[str, Netns]) -> None:
     """Wait until each node's own question through the Service address is answered."""
     name = f"{addons.DNS_SERVICE}.{addons.NAMESPACE}.svc.{settings.domain}"
-    question = bytes(DNSRecord.question(name).pack())
+    question = address_question(name, id=secrets.randbits(16))
     await asyncio.gather(
         *(_ask(space, str(settings.cluster_dns), question) for space in nodes.values())
     )
@@ -55,6 +55,6 @@ async def _ask(space: Netns, server: str, question: bytes) -> None:
                 udp.send(question)
                 async with asyncio.timeout(_ASK_AGAIN_S * 5):
                     answer = await loop.sock_recv(udp, 4096)
-                if DNSRecord.parse(answer).rr:
+                if has_records(answer):
                     return
         await asyncio.sleep(_ASK_AGAIN_S)

@@ -16,7 +16,7 @@ import socket
 import time
 from dataclasses import dataclass
 
-from netemu.core.dns import wire
+from netemu.core.dns.question import address_question, has_records
 from netemu.errors import HostError
 from netemu.host.netns import Netns
 
@@ -24,7 +24,6 @@ _BATCH = 64
 _UNDER_WAY = 512
 _LOST_AFTER_S = 0.2
 _ANSWER_BYTES = 512
-_TYPE_A = 1
 _NAMES = ("kubernetes.default", "kube-dns.kube-system")
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -104,9 +103,8 @@ def ask_many(space: Netns, server: str, *, domain: str, answers: int, within_s: 
     """Ask one server for what it has cached until so many answers came, or time is over."""
     asked = Batch(
         [
-            number.to_bytes(2) + wire.query(f"{name}.svc.{domain}", _TYPE_A)[2:]
+            address_question(f"{_NAMES[number % len(_NAMES)]}.svc.{domain}", id=number)
             for number in range(_BATCH)
-            for name in [_NAMES[number % len(_NAMES)]]
         ]
     )
     answered = Batch([bytes(_ANSWER_BYTES)] * _BATCH)
@@ -116,14 +114,9 @@ def ask_many(space: Netns, server: str, *, domain: str, answers: int, within_s: 
         load = _ask(udp.fileno(), asked, answered, answers, within_s)
     if load.answers == 0:
         raise HostError("asking DNS", where=server, answer="no answer")
-    if not _has_records(answered.datagram(0)):
+    if not has_records(answered.datagram(0)):
         raise HostError("asking DNS", where=server, answer="an answer without records")
     return load
-
-
-def _has_records(answer: bytes) -> bool:
-    """Whether it says NOERROR and has something in its answer section."""
-    return answer[3] & 0xF == 0 and int.from_bytes(answer[6:8]) > 0
 
 
 def _ask(udp: int, asked: Batch, answered: Batch, wanted: int, within_s: float) -> Load:
