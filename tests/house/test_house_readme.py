@@ -1,0 +1,87 @@
+"""The README's tour is taken, command by command, on a real cluster."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from house_tree import ROOT, our_files, shown
+from readme_session import Command, missing_line, play, read_commands
+
+README = ROOT / "README.md"
+_WITHIN_S = 180.0
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """A home of its own, and a `netemu` as `netemu.sh link` makes it."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    netemu = programs / "netemu"
+    netemu.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m netemu "$@"\n')
+    netemu.chmod(0o755)
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("SUDO_")}
+    path = f"{programs}:{os.environ['PATH']}:/usr/sbin:/sbin"
+    return {**kept, "PATH": path, "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+
+
+@pytest.mark.root
+def test_the_tour_is_true(environment: dict[str, str]) -> None:
+    """Each command of README.md ends well and prints what README.md says that it prints."""
+    commands = read_commands(README.read_text(encoding="utf-8"))
+    assert len(commands) > 20
+    outcomes = play(commands, folder=ROOT, environment=environment, within_s=_WITHIN_S)
+    for command, outcome in zip(commands, outcomes, strict=False):
+        said = "\n".join(outcome.printed)
+        where = f"README.md:{command.line}: $ {command.text}"
+        assert outcome.exit_code == 0, f"{where}\nexit code {outcome.exit_code}:\n{said}"
+        line = missing_line(command.expected, outcome.printed)
+        assert line is None, f"{where}\nthis line did not come:\n{line}\nin:\n{said}"
+    assert len(outcomes) == len(commands)
+
+
+def test_a_session_is_read() -> None:
+    """Commands, continued commands and what they print are told apart."""
+    text = "x\n```console\n$ one \\\n    two\nout\n\n…\n$ three\n```\n```sh\n$ no\n```\n"
+    assert read_commands(text) == [Command(3, "one two", ("out", "…")), Command(8, "three", ())]
+
+
+@pytest.mark.parametrize(
+    ("expected", "missing"),
+    [
+        (("web-1 Ready",), None),
+        (("b c",), None),
+        (("web-1 Ready", "…", "b c"), None),
+        (("b c", "web-1 Ready"), "web-1 Ready"),
+        (("web-1 Running",), "web-1 Running"),
+        (("web-1",), "web-1"),
+    ],
+)
+def test_lines_are_compared_loosely(expected: tuple[str, ...], missing: str | None) -> None:
+    """Order counts, words with digits do not, nor does what stands between."""
+    assert missing_line(expected, ("a", "web-8xk   Ready", "…", "b  c")) == missing
+
+
+def test_a_shell_without_the_cluster_fails(environment: dict[str, str], tmp_path: Path) -> None:
+    """A command that fails is seen as such, and what it said is kept."""
+    commands = [Command(1, "sudo echo a; false", ()), Command(2, "printf 'no newline'", ())]
+    first, second = play(commands, folder=tmp_path, environment=environment, within_s=10)
+    assert (first.exit_code, first.printed) == (1, ("a",))
+    assert (second.exit_code, second.printed) == (0, ("no newline",))
+
+
+_LINK = re.compile(r"\]\(([^)#:\s]+)(#[\w-]+)?\)")
+
+
+def test_links_lead_somewhere() -> None:
+    """What a document points to is there."""
+    lost = [
+        f"{shown(path)}: {target}"
+        for path in our_files(suffix=".md")
+        for target, _ in _LINK.findall(path.read_text(encoding="utf-8"))
+        if not (path.parent / target).exists()
+    ]
+    assert lost == []
