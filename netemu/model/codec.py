@@ -199,6 +199,17 @@ def _paths_of(data: Any, marked: dict[int, list[str]]) -> Iterator[str]:
             yield from (join_path(f"[{index}]", path) for path in _paths_of(value, marked))
 
 
+def parse_yaml(data: bytes) -> Any:
+    """Return the plain data of a YAML body; ApiError 400."""
+    from netemu.model import documents
+
+    try:
+        nodes = documents.compose(data)
+        return documents.plain(nodes[0]) if nodes else None
+    except UserError as error:
+        raise _bad_request(f"yaml parse error: {error}") from None
+
+
 def _decode_yaml(data: bytes, expected: type[ApiStruct] | None) -> Decoded:
     from netemu.model import documents
 

@@ -5,12 +5,14 @@ removed, unless someone else wants it; what someone else wants differently is a
 conflict, unless it is forced (kube-api.md, 4.7).
 
 Objects that nobody ever applied carry no record of managers: keeping one for every
-heartbeat of every node would cost more than all else. With the first apply, all that is
-there already belongs to `before-first-apply`; from then on, every write is recorded.
+heartbeat of every node would cost more than all else. With the first apply, what a
+client-side `kubectl apply` noted in its annotation belongs to that, and all else that is
+there to `before-first-apply`; from then on, every write is recorded.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -34,6 +36,8 @@ from netemu.errors import ApiError, Cause
 from netemu.model.schema import Time
 
 _BEFORE = "before-first-apply"
+_CLIENT_SIDE = "kubectl-client-side-apply"
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _APPLY, _UPDATE = "Apply", "Update"
 # What names an object, and what is the server's own, belongs to nobody.
 _NOBODYS = frozenset(("f:apiVersion", "f:kind"))
@@ -205,8 +209,23 @@ def _record_of(kind: Any, live: Json) -> _Record:
     entries = live.get("metadata", {}).get("managedFields") or []
     if entries or not live:
         return _Record.of(entries)
-    owner = Manager(_BEFORE, _UPDATE, kind.API_VERSION)
-    return _Record({owner: set(_owned_values(kind, live))})
+    there = set(_owned_values(kind, live))
+    applied = _applied_by_client(kind, live) & there
+    owned = {_CLIENT_SIDE: applied, _BEFORE: there - applied}
+    return _Record({Manager(name, _UPDATE, kind.API_VERSION): o for name, o in owned.items() if o})
+
+
+def _applied_by_client(kind: Any, live: Json) -> set[Path]:
+    """Return what a client-side apply wanted last, and its own note of it."""
+    noted = (live["metadata"].get("annotations") or {}).get(_LAST_APPLIED)
+    try:
+        last = json.loads(noted or "null")
+    except ValueError:
+        return set()
+    if not isinstance(last, dict):
+        return set()
+    note = ("f:metadata", "f:annotations", f"f:{_LAST_APPLIED}")
+    return {note, *_owned_values(kind, _part_of(last, ""))}
 
 
 def _settle_conflicts(

@@ -101,7 +101,7 @@ def prepare_update(
     """Make a decoded, defaulted object one that may replace `old`."""
     _keep_identity(new, old, resource)
     match subresource:
-        case "":
+        case "" | "scale":
             _keep_status(new, old, resource)
         case "status":
             _keep_all_but_status(new, old)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from netemu.client.contract import Listing
+from netemu.core.apiserver.patch import APPLY
 from netemu.daemons.apiserver.registry import Registry
 from netemu.daemons.apiserver.selection import parse_selection
 from netemu.daemons.apiserver.subresources import Subresources
@@ -19,9 +20,11 @@ from netemu.model.schema import ApiObject
 class LocalEngine:
     """Keeps `netemu.client.in_process.Engine`."""
 
-    def __init__(self, registry: Registry, parts: Subresources) -> None:
+    def __init__(self, registry: Registry, parts: Subresources, *, manager: str) -> None:
         self._registry = registry
         self._parts = parts
+        self._manager = manager
+        """Whom server-side apply takes for the writer."""
 
     def get(self, resource: Resource, namespace: str, name: str) -> ApiObject:
         return self._registry.read(resource, namespace, name).obj
@@ -44,7 +47,12 @@ class LocalEngine:
     async def update(self, resource: Resource, obj: ApiObject, *, subresource: str) -> ApiObject:
         meta = obj.metadata
         kept = await self._registry.update(
-            resource, obj, namespace=meta.namespace, name=meta.name, subresource=subresource
+            resource,
+            obj,
+            namespace=meta.namespace,
+            name=meta.name,
+            subresource=subresource,
+            manager=self._manager,
         )
         return kept.obj
 
@@ -58,8 +66,25 @@ class LocalEngine:
         how: str,
         subresource: str,
     ) -> ApiObject:
+        if how == APPLY:
+            kept, _ = await self._registry.apply(
+                resource,
+                namespace,
+                name,
+                patch,
+                manager=self._manager,
+                force=False,
+                subresource=subresource,
+            )
+            return kept.obj
         kept = await self._registry.patch(
-            resource, namespace, name, patch, how, subresource=subresource
+            resource,
+            namespace,
+            name,
+            patch,
+            how,
+            subresource=subresource,
+            manager=self._manager,
         )
         return kept.obj
 

@@ -26,7 +26,7 @@ from netemu.daemons.apiserver.reviews import Reviews
 from netemu.daemons.apiserver.streams import StreamHooks, serve_exec, serve_log
 from netemu.daemons.apiserver.subresources import Subresources
 from netemu.daemons.apiserver.version import VERSION
-from netemu.daemons.apiserver.writes import Writes, read_body, read_patch
+from netemu.daemons.apiserver.writes import Writes, manager_of, read_body, read_patch
 from netemu.errors import ApiError
 from netemu.model import codec
 from netemu.model.authentication_v1 import TokenRequest, UserInfo
@@ -208,15 +208,20 @@ class HttpApi:
     async def _scale(self, request: web.BaseRequest, target: Target) -> web.Response:
         where = (target.resource, target.namespace, target.name)
         options = write_options(request.query)
+        manager, dry_run = manager_of(request, options), options.dry_run
         match request.method:
             case "GET":
                 scale = self._parts.scale(*where)
             case "PUT":
                 body = await read_body(request, Scale, options)
-                scale = await self._parts.set_scale(*where, body.obj, dry_run=options.dry_run)
+                scale = await self._parts.set_scale(
+                    *where, body.obj, manager=manager, dry_run=dry_run
+                )
             case "PATCH":
                 patch, how = await read_patch(request)
-                scale = await self._parts.patch_scale(*where, patch, how, dry_run=options.dry_run)
+                scale = await self._parts.patch_scale(
+                    *where, patch, how, manager=manager, dry_run=dry_run
+                )
             case _:
                 raise no_such_method()
         return json_reply(codec.encode(scale))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from netemu.daemons.apiserver.refusals import bad_request, invalid_options
 from netemu.errors import ApiError
 
+_LONGEST_MANAGER = 128
 _TRUE = ("1", "true", "True", "t", "T", "TRUE")
 
 
@@ -100,6 +101,9 @@ class WriteOptions:
     dry_run: bool
     validation: str
     """`Strict`, `Warn` or `Ignore`: what unknown fields are answered with."""
+    manager: str
+    """Whom server-side apply takes for the writer; empty if the client did not say."""
+    force: bool
 
 
 def write_options(query: Mapping[str, str]) -> WriteOptions:
@@ -112,7 +116,11 @@ def write_options(query: Mapping[str, str]) -> WriteOptions:
     if validation not in ("Strict", "Warn", "Ignore"):
         text = f'Unsupported value: "{validation}": supported values: "Ignore", "Strict", "Warn"'
         raise invalid_options("CreateOptions", "fieldValidation", "FieldValueNotSupported", text)
-    return WriteOptions(bool(dry_run), validation)
+    manager = query.get("fieldManager", "")
+    if len(manager) > _LONGEST_MANAGER or not manager.isprintable():
+        text = f'Invalid value: "{manager}": should be printable, and no longer than 128'
+        raise invalid_options("PatchOptions", "fieldManager", "FieldValueInvalid", text)
+    return WriteOptions(bool(dry_run), validation, manager, flag(query, "force"))
 
 
 def strict_decoding_error(kind: str, version: str, complaints: list[str]) -> ApiError:

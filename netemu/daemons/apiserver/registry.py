@@ -20,6 +20,7 @@ from typing import Any, TypeVar, cast
 
 from netemu.core.apiserver import admission, defaults, deletion, patch, strategy, validation
 from netemu.core.apiserver.allocation import ServiceAllocator
+from netemu.daemons.apiserver import managers
 from netemu.daemons.apiserver.cache import ResourceCache
 from netemu.daemons.apiserver.consistency import (
     check_kind,
@@ -110,16 +111,7 @@ class Registry:
         """Store a fresh object, which is the registry's from now on."""
         place(resource, obj, namespace)
         async with self._lock:
-            defaults.apply_defaults(obj)
-            self._prepare_create(resource, obj)
-            admission.admit(obj, resource=resource, operation="CREATE", lookup=self)
-            self._refuse(resource, obj, validation.validate_create(obj, resource))
-            if self.cache(resource).get(obj.metadata.namespace, obj.metadata.name):
-                raise already_exists(resource, obj.metadata.name)
-            self._allocate(resource, obj, None, dry_run=dry_run)
-            if dry_run:
-                return Kept(obj, codec.encode(obj), 0)
-            return await self._commit(resource, obj, None)
+            return await self._create(resource, obj, dry_run=dry_run)
 
     async def update(
         self,
@@ -130,13 +122,14 @@ class Registry:
         name: str,
         subresource: str = "",
         dry_run: bool = False,
+        manager: str = "",
     ) -> Kept:
         """Replace an object by a fresh one, which is the registry's from now on."""
         place(resource, obj, namespace)
         check_name(obj, name)
         async with self._lock:
             old = self.read(resource, namespace, name)
-            return await self._replace(resource, obj, old, subresource, dry_run=dry_run)
+            return await self._replace(resource, obj, old, subresource, manager, dry_run=dry_run)
 
     async def change(
         self,
@@ -165,6 +158,7 @@ class Registry:
         *,
         subresource: str = "",
         dry_run: bool = False,
+        manager: str = "",
         on_unknown: Callable[[list[str]], None] = lambda _unknown: None,
     ) -> Kept:
         """Apply a patch; `on_unknown` hears of fields that the patched object cannot have."""
@@ -181,7 +175,37 @@ class Registry:
         async with self._lock:
             old = self.read(resource, namespace, name)
             new = patched(old.obj)
-            return await self._replace(resource, new, old, subresource, dry_run=dry_run)
+            return await self._replace(resource, new, old, subresource, manager, dry_run=dry_run)
+
+    async def apply(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        wanted: Any,
+        *,
+        manager: str,
+        force: bool,
+        subresource: str = "",
+        dry_run: bool = False,
+    ) -> tuple[Kept, bool]:
+        """Make the object as `manager` wants it; say whether it was created."""
+        async with self._lock:
+            old = self.cache(resource).get(namespace, name)
+            new = managers.applied(
+                resource,
+                old,
+                wanted,
+                namespace=namespace,
+                name=name,
+                manager=manager,
+                force=force,
+                subresource=subresource,
+                now=self._now(),
+            )
+            if old is None:
+                return await self._create(resource, new, dry_run=dry_run), True
+            return await self._replace(resource, new, old, subresource, dry_run=dry_run), False
 
     async def delete(
         self,
@@ -249,6 +273,18 @@ class Registry:
 
     # How a write is made.
 
+    async def _create(self, resource: Resource, obj: ApiObject, *, dry_run: bool) -> Kept:
+        defaults.apply_defaults(obj)
+        self._prepare_create(resource, obj)
+        admission.admit(obj, resource=resource, operation="CREATE", lookup=self)
+        self._refuse(resource, obj, validation.validate_create(obj, resource))
+        if self.cache(resource).get(obj.metadata.namespace, obj.metadata.name):
+            raise already_exists(resource, obj.metadata.name)
+        self._allocate(resource, obj, None, dry_run=dry_run)
+        if dry_run:
+            return Kept(obj, codec.encode(obj), 0)
+        return await self._commit(resource, obj, None)
+
     def _prepare_create(self, resource: Resource, obj: ApiObject) -> None:
         """Give the object its identity, with a generated name that is free."""
         named = obj.metadata.name
@@ -265,11 +301,28 @@ class Registry:
                 return
 
     async def _replace(
-        self, resource: Resource, new: ApiObject, old: Kept, subresource: str, *, dry_run: bool
+        self,
+        resource: Resource,
+        new: ApiObject,
+        old: Kept,
+        subresource: str,
+        manager: str | None = None,
+        *,
+        dry_run: bool,
     ) -> Kept:
+        """Store `new` for `old`, which `manager` wants; None if that is recorded already."""
         check_preconditions(resource, new, old)
         defaults.apply_defaults(new)
         strategy.prepare_update(new, old.obj, resource=resource, subresource=subresource)
+        if manager is not None and new.metadata.managed_fields:
+            managers.record(
+                resource,
+                new,
+                old.obj,
+                manager=manager,
+                subresource=subresource,
+                now=self._now(),
+            )
         admission.admit(new, resource=resource, operation="UPDATE", lookup=self)
         self._refuse(resource, new, validation.validate_update(new, old.obj, resource))
         new.metadata.resource_version = old.obj.metadata.resource_version

@@ -78,7 +78,7 @@ class ApiServer:
         issuer = f"https://kubernetes.default.svc.{settings.domain}"
         self.tokens = TokenIssuer(pki=pki, issuer=issuer, lookup=self.registry, clock=clock)
         parts = Subresources(registry=self.registry, tokens=self.tokens, clock=clock)
-        self._engine = LocalEngine(self.registry, parts)
+        self._parts = parts
         self._api = HttpApi(
             registry=self.registry,
             authenticator=Authenticator(pki=pki, tokens=self.tokens, clock=clock),
@@ -95,7 +95,7 @@ class ApiServer:
 
     def client(self, user: UserInfo) -> InProcessClient:
         """Return a client for a component in this process. It works once `load` is done."""
-        return InProcessClient(self._engine, user)
+        return InProcessClient(_engine_for(user, self.registry, self._parts), user)
 
     async def load(self) -> None:
         """Read the store and make the cluster's first objects. `run` does it, too."""
@@ -197,6 +197,13 @@ class ApiServer:
         return exposition(
             registry=self.registry, requests=self._api.requests, compacted=self._store.compacted
         )
+
+
+def _engine_for(user: UserInfo, registry: Registry, parts: Subresources) -> LocalEngine:
+    """Server-side apply names managers by program: `system:node:worker-1` is its kubelet."""
+    name = user.username.removeprefix("system:")
+    manager = "kubelet" if name.startswith("node:") else name
+    return LocalEngine(registry, parts, manager=manager)
 
 
 def _last_seen(event: object) -> datetime:

@@ -45,12 +45,25 @@ class Subresources:
         return scale_of(cast("Scalable", self._registry.read(resource, namespace, name).obj))
 
     async def set_scale(
-        self, resource: Resource, namespace: str, name: str, scale: Scale, *, dry_run: bool
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        scale: Scale,
+        *,
+        manager: str,
+        dry_run: bool,
     ) -> Scale:
         present = self._registry.read(resource, namespace, name).obj
         wanted = scaled(cast("Scalable", present), scale)
         kept = await self._registry.update(
-            resource, wanted, namespace=namespace, name=name, dry_run=dry_run
+            resource,
+            wanted,
+            namespace=namespace,
+            name=name,
+            subresource="scale",
+            dry_run=dry_run,
+            manager=manager,
         )
         return scale_of(cast("Scalable", kept.obj))
 
@@ -62,12 +75,15 @@ class Subresources:
         body: Any,
         patch_type: str,
         *,
+        manager: str,
         dry_run: bool,
     ) -> Scale:
         current = codec.to_dict(self.scale(resource, namespace, name))
         merged = patches.apply_patch(Scale, current, body, patch_type)
         scale = codec.from_dict(merged, Scale)
-        return await self.set_scale(resource, namespace, name, scale, dry_run=dry_run)
+        return await self.set_scale(
+            resource, namespace, name, scale, manager=manager, dry_run=dry_run
+        )
 
     async def bind(
         self, namespace: str, name: str, binding: Binding, *, dry_run: bool = False

@@ -7,6 +7,7 @@ from typing import Any, cast
 import msgspec
 from aiohttp import web
 
+from netemu.core.apiserver.apply import default_manager
 from netemu.core.apiserver.negotiation import JSON
 from netemu.core.apiserver.patch import APPLY, PATCH_TYPES, unsupported_media_type
 from netemu.daemons.apiserver.options import (
@@ -17,7 +18,7 @@ from netemu.daemons.apiserver.options import (
 )
 from netemu.daemons.apiserver.paths import Target
 from netemu.daemons.apiserver.reads import Reads
-from netemu.daemons.apiserver.refusals import bad_request
+from netemu.daemons.apiserver.refusals import bad_request, invalid_options
 from netemu.daemons.apiserver.registry import Registry
 from netemu.daemons.apiserver.replies import json_reply
 from netemu.daemons.apiserver.selection import parse_selection
@@ -69,16 +70,20 @@ async def read_bytes(request: web.BaseRequest) -> bytes:
 async def read_patch(request: web.BaseRequest) -> tuple[Any, str]:
     """Return a patch and its type; ApiError 400 or 415."""
     patch_type = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if patch_type == APPLY:
-        message = "server-side apply is not served yet: apply without --server-side"
-        raise ApiError(415, "UnsupportedMediaType", message)
     if patch_type not in PATCH_TYPES:
         raise unsupported_media_type()
     data = await read_bytes(request)
+    if patch_type == APPLY and not data.lstrip().startswith(b"{"):
+        return codec.parse_yaml(data), patch_type
     try:
         return _parse_json(data), patch_type
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise bad_request(f"error decoding patch: {error}") from error
+
+
+def manager_of(request: web.BaseRequest, options: WriteOptions) -> str:
+    """Return whom a write is recorded under."""
+    return options.manager or default_manager(request.headers.get("User-Agent", ""))
 
 
 class Writes:
@@ -108,12 +113,18 @@ class Writes:
             name=target.name,
             subresource=target.subresource,
             dry_run=options.dry_run,
+            manager=manager_of(request, options),
         )
         return self._reply(request, target, kept, body.warnings)
 
     async def patch(self, request: web.BaseRequest, target: Target) -> web.Response:
         options = write_options(request.query)
         patch, patch_type = await read_patch(request)
+        if patch_type == APPLY:
+            return await self._apply(request, target, patch, options)
+        if options.force:
+            text = "Forbidden: may not be specified for non-apply patch"
+            raise invalid_options("PatchOptions", "force", "FieldValueForbidden", text)
         warnings: list[str] = []
 
         def on_unknown(paths: list[str]) -> None:
@@ -131,9 +142,25 @@ class Writes:
             patch_type,
             subresource=target.subresource,
             dry_run=options.dry_run,
+            manager=manager_of(request, options),
             on_unknown=on_unknown,
         )
         return self._reply(request, target, kept, warnings)
+
+    async def _apply(
+        self, request: web.BaseRequest, target: Target, wanted: Any, options: WriteOptions
+    ) -> web.Response:
+        kept, created = await self._registry.apply(
+            target.resource,
+            target.namespace,
+            target.name,
+            wanted,
+            manager=options.manager,
+            force=options.force,
+            subresource=target.subresource,
+            dry_run=options.dry_run,
+        )
+        return self._reply(request, target, kept, [], code=201 if created else 200)
 
     async def delete(self, request: web.BaseRequest, target: Target) -> web.Response:
         options = await _delete_options(request)

@@ -197,3 +197,18 @@ def test_paths_survive_the_nested_form(containers, labels):
     }
     paths = {path for path, _ in paths_of(Pod, pod)}
     assert from_fields_v1(to_fields_v1(paths)) == paths
+
+
+def test_what_kubectl_noted_is_the_client_side_applys():
+    """Its old self is told from the defaults, which nobody wanted."""
+    note = '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c"},"data":{"a":"1"}}'
+    annotations = {"kubectl.kubernetes.io/last-applied-configuration": note}
+    live = {"metadata": {"name": "c", "annotations": annotations}, "data": {"a": "1", "b": "1"}}
+    with pytest.raises(ApiError, match='conflict with "kubectl-client-side-apply" using v1'):
+        by("kubectl", live, config(a="2"))
+    made = by("kubectl", live, config(a="1"))
+    assert list(entries(made)) == ["kubectl", "before-first-apply", "kubectl-client-side-apply"]
+    assert entries(made)["before-first-apply"]["fieldsV1"] == {"f:data": {"f:b": {}}}
+    for nonsense in ("[]", "{"):
+        live["metadata"]["annotations"] = dict.fromkeys(annotations, nonsense)
+        assert "kubectl-client-side-apply" not in entries(by("me", live, config()))

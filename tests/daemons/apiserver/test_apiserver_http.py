@@ -385,18 +385,6 @@ async def test_delete_collection(served):
     assert [item["metadata"]["name"] for item in left["items"]] == ["two"]
 
 
-async def test_server_side_apply_is_refused_clearly(served):
-    """What is not served is said to be that, and nothing is stored."""
-    async with served.http.patch(
-        CONFIG_MAPS + "/one",
-        data="{}",
-        params={"fieldManager": "test"},
-        headers={"Content-Type": "application/apply-patch+yaml"},
-    ) as reply:
-        assert reply.status == 415
-        assert "server-side apply is not served yet" in (await reply.json())["message"]
-
-
 async def test_metrics(served):
     """Metrics are Prometheus text."""
     async with served.http.get("/metrics") as reply:
