@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from conftest import SETTINGS
+from served_api import SETTINGS
 
 from netemu.client.in_process import InProcessClient
 from netemu.daemons.apiserver.identity import ADMIN
