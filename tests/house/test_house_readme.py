@@ -57,7 +57,7 @@ def test_a_session_is_read() -> None:
         (("web-1 Ready", "…", "b c"), None),
         (("b c", "web-1 Ready"), "web-1 Ready"),
         (("web-1 Running",), "web-1 Running"),
-        (("web-1",), "web-1"),
+        (("web-1 is Ready",), "web-1 is Ready"),
     ],
 )
 def test_lines_are_compared_loosely(expected: tuple[str, ...], missing: str | None) -> None:
