@@ -43,6 +43,8 @@ class Mount(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     source: str = ""
     """A path in the host's mount namespace; empty for a tmpfs."""
+    sub_path: str = ""
+    """Below `source`, made if it is missing. No link in it leads out of `source`."""
     target: str
     read_only: bool = False
     tmpfs: bool = False

@@ -10,7 +10,7 @@ from netemu.core.kubelet import env, resources
 from netemu.core.kubelet.field_refs import ContainerConfigError
 from netemu.core.kubelet.images import ImageSource, Resolution
 from netemu.core.kubelet.security import Security
-from netemu.model.core_v1 import Container, Pod, VolumeMount
+from netemu.model.core_v1 import Container, Pod, Volume, VolumeMount
 from netemu.model.runtime import ContainerSpec, Mount, SandboxSpec
 
 _PROPAGATION = {"HostToContainer": "rslave", "Bidirectional": "rshared"}
@@ -84,7 +84,7 @@ def make(
         args=list(resolution.args),
         env={"HOME": home, **variables},
         cwd=container.working_dir or "/",
-        mounts=_mounts(container, variables, paths),
+        mounts=_mounts(pod, container, variables, paths),
         read_only_root=security.read_only_root,
         user_id=security.user_id,
         group_id=security.group_id,
@@ -103,8 +103,14 @@ def make(
     )
 
 
-def _mounts(container: Container, variables: Mapping[str, str], paths: PodPaths) -> list[Mount]:
-    own = [_volume_mount(mount, variables, paths) for mount in container.volume_mounts]
+def _mounts(
+    pod: Pod, container: Container, variables: Mapping[str, str], paths: PodPaths
+) -> list[Mount]:
+    written = {volume.name for volume in pod.spec.volumes if _is_written_by_kubelet(volume)}
+    own = [
+        _volume_mount(mount, variables, paths, read_only=mount.read_only or mount.name in written)
+        for mount in container.volume_mounts
+    ]
     taken = {mount.target for mount in own}
     given = {
         "/etc/hosts": paths.hosts,
@@ -120,7 +126,15 @@ def _mounts(container: Container, variables: Mapping[str, str], paths: PodPaths)
     return sorted([*ours, *own], key=lambda mount: (mount.target.count("/"), mount.target))
 
 
-def _volume_mount(mount: VolumeMount, variables: Mapping[str, str], paths: PodPaths) -> Mount:
+def _is_written_by_kubelet(volume: Volume) -> bool:
+    """Whether its files are the kubelet's to change: then no container may."""
+    sources = (volume.config_map, volume.secret, volume.downward_api, volume.projected)
+    return any(source is not None for source in sources)
+
+
+def _volume_mount(
+    mount: VolumeMount, variables: Mapping[str, str], paths: PodPaths, *, read_only: bool
+) -> Mount:
     source = paths.volumes.get(mount.name)
     if source is None:
         raise ContainerConfigError(f'cannot find volume "{mount.name}" to mount into container')
@@ -130,8 +144,9 @@ def _volume_mount(mount: VolumeMount, variables: Mapping[str, str], paths: PodPa
         if within.startswith("/") or ".." in within.split("/"):
             raise ContainerConfigError(f"subPath must be a relative path without ..: {within}")
     return Mount(
-        source=f"{source}/{within}" if within else source,
+        source=source,
+        sub_path=within,
         target=mount.mount_path.rstrip("/") or "/",
-        read_only=mount.read_only,
+        read_only=read_only,
         propagation=_PROPAGATION.get(mount.mount_propagation or "", ""),
     )

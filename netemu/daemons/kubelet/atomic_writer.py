@@ -13,10 +13,12 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 
 _DATA = "..data"
+_STAMP = "..%Y_%m_%d_%H_%M_%S."
 
 Files = Mapping[str, tuple[bytes, int]]
 """Relative path → content and mode."""
@@ -26,17 +28,15 @@ def write(directory: str, files: Files, *, group: int | None = None) -> bool:
     """Make the directory hold exactly `files`; False if it did already."""
     if _holds(directory, files):
         return False
-    fresh = tempfile.mkdtemp(prefix="..", dir=directory)
+    fresh = tempfile.mkdtemp(prefix=time.strftime(_STAMP, time.gmtime()), dir=directory)
     os.chmod(fresh, 0o755)
     for name, (data, mode) in files.items():
         if "/" in name:
             os.makedirs(os.path.dirname(f"{fresh}/{name}"), mode=0o755, exist_ok=True)
         _write_file(f"{fresh}/{name}", data, mode, group)
-    old = _target(directory)
     _link(os.path.basename(fresh), f"{directory}/{_DATA}")
     _link_names(directory, files)
-    if old:
-        shutil.rmtree(f"{directory}/{old}", ignore_errors=True)
+    _remove_old(directory, fresh)
     return True
 
 
@@ -49,15 +49,20 @@ def _write_file(path: str, data: bytes, mode: int, group: int | None) -> None:
         os.fchmod(file.fileno(), mode)
 
 
-def _target(directory: str) -> str:
-    try:
-        return os.readlink(f"{directory}/{_DATA}")
-    except FileNotFoundError:
-        return ""
+def _remove_old(directory: str, fresh: str) -> None:
+    """Remove what was current before, and what a crash left half-way.
+
+    It is found by its name: a link could have been bent by a container.
+    """
+    for entry in os.scandir(directory):
+        if entry.name.startswith("..") and entry.path != fresh and not entry.is_symlink():
+            shutil.rmtree(entry.path, ignore_errors=True)
 
 
 def _link(target: str, path: str) -> None:
     """Point the link at `target`, whether it is there or not, in one step."""
+    with suppress(FileNotFoundError):
+        os.unlink(f"{path}_tmp")  # Of a write that a crash interrupted.
     os.symlink(target, f"{path}_tmp")
     os.rename(f"{path}_tmp", path)
 

@@ -113,7 +113,6 @@ class ContainerStarter:
             self._node.tell(pod, "InvalidEnvironmentVariableNames", text, warning=True)
         resolution = self._resolve(pod, container, environment.variables, address)
         chosen = security.decide(pod, container, image_runs_as_root=resolution.runs_as_root)
-        self._make_sub_paths(container, environment.variables)
         spec = container_spec.make(
             pod,
             container,
@@ -162,11 +161,6 @@ class ContainerStarter:
         for warned in warnings:
             node.tell(pod, warned.reason, warned.message, warning=True)
         self._dir.write_etc(hosts=text, resolv_conf=conf.render(), hostname=name)
-
-    def _make_sub_paths(self, container: Container, variables: Mapping[str, str]) -> None:
-        for mount in container.volume_mounts:
-            within = mount.sub_path or env.expand(mount.sub_path_expr, variables)
-            self._dir.make_sub_path(mount.name, within)
 
     async def _token(self, pod: Pod, token: volumes.Token) -> bytes:
         request = TokenRequest(

@@ -101,12 +101,6 @@ class PodDir:
             log=log,
         )
 
-    def make_sub_path(self, volume: str, within: str) -> None:
-        """Make the directory of a `subPath` that is not there yet."""
-        path = self._volumes.get(volume, "")
-        if path and within and not os.path.lexists(f"{path}/{within}"):
-            os.makedirs(f"{path}/{within}", mode=0o755, exist_ok=True)
-
     def last_words(self, container: str, attempt: int) -> str:
         return f"{self._run}/containers/{container}/{attempt}"
 

@@ -73,6 +73,13 @@ def confine(spec: ContainerSpec, *, bounds: int) -> None:
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
 
 
+def give_up_all_powers() -> None:
+    """Keep no capability, and no way to get one by an exec."""
+    for number in _bits(known_to_kernel()):
+        syscalls.prctl(syscalls.PR_CAPBSET_DROP, number)
+    syscalls.set_capabilities(effective=0, permitted=0, inheritable=0)
+
+
 def _bits(mask: int) -> Iterable[int]:
     return (number for number in range(mask.bit_length()) if mask >> number & 1)
 

@@ -240,10 +240,10 @@ class Keeper:
                 while not ear.hear():
                     pass
                 self._container_spoke(container, ear)
-        self._stop_pumps(container)
         if container.cgroup and self._shares_processes(container):
             # Elsewhere the end of its first process was the end of all.
             self._around.cgroups.kill(container.cgroup)
+        self._stop_pumps(container)
         if container.state.phase is ContainerPhase.RUNNING:
             note_end(container.state, status)
             if container.state.signal == signal.SIGKILL and container.cgroup:

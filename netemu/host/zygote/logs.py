@@ -18,6 +18,8 @@ _LONGEST_LINE = 16 << 10
 _ROTATE_AT = 10 << 20
 _FILES = 5
 _READ = 64 << 10
+_PIPE_MAX = 1 << 20
+"""What a pipe holds at most: /proc/sys/fs/pipe-max-size as the kernel sets it."""
 
 
 class LogFile:
@@ -32,9 +34,9 @@ class LogFile:
     def write(self, entries: bytes) -> None:
         if not self._path:
             return
-        if self._fd < 0:
-            self._open()
         with contextlib.suppress(OSError):  # A full disk must not stop the container.
+            if self._fd < 0:
+                self._open()
             self._size += os.write(self._fd, entries)
         if self._size >= self._rotate_at:
             self._rotate()
@@ -92,8 +94,8 @@ class Pump:
         return bool(data)
 
     def drain(self) -> None:
-        """Carry all that is left, without waiting for more."""
-        while True:
+        """Carry what is left, but no more than fits: somebody may be writing for ever."""
+        for _ in range(_PIPE_MAX // _READ):
             try:
                 data = os.read(self.fd, _READ)
             except OSError:

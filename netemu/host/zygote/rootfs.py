@@ -208,8 +208,11 @@ def _name_host(hostname: str) -> None:
 def _mount_volume(mount: Mount, source: str) -> None:
     # The old root is the working directory: a source without its slash is there.
     target = os.path.realpath(mount.target)
+    if mount.sub_path:
+        # The old /proc: a volume may hide the new one.
+        source = f"proc/self/fd/{_open_sub_path(source or '.', mount.sub_path)}"
     is_folder = mount.tmpfs or os.path.isdir(source or ".")
-    if not mount.tmpfs and not os.path.lexists(source):
+    if not mount.tmpfs and not os.path.lexists(source or "."):
         raise StartError(f"mount {mount.target}: no such file or directory: /{source}")
     _make_target(target, is_folder=is_folder)
     if mount.tmpfs:
@@ -222,6 +225,34 @@ def _mount_volume(mount: Mount, source: str) -> None:
     if mount.read_only:
         # statvfs' bits for nosuid, nodev and noexec are those of mount.
         _remount_read_only(target, os.statvfs(target).f_flag & _HARMLESS)
+
+
+def _open_sub_path(volume: str, path: str) -> int:
+    """Open what is to be mounted of a volume; make the folders that are missing.
+
+    The volume's links are a container's, and this is the host's root: none may be
+    followed out of the volume, not even one that changes while we look.
+    """
+    folder = os.open(volume, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return _open_or_make(folder, path)
+    except OSError as error:
+        raise StartError(f"subPath {path}: {error.strerror}", error.errno or 0) from error
+    finally:
+        os.close(folder)
+
+
+def _open_or_make(folder: int, path: str) -> int:
+    try:
+        return syscalls.open_beneath(folder, path)
+    except FileNotFoundError:
+        above, name = os.path.split(path.rstrip("/"))
+        parent = _open_or_make(folder, above or ".")
+        try:
+            os.mkdir(name, 0o755, dir_fd=parent)
+        finally:
+            os.close(parent)
+        return syscalls.open_beneath(folder, path)
 
 
 def _make_target(target: str, *, is_folder: bool) -> None:

@@ -19,11 +19,13 @@ import setproctitle
 
 from netemu.host.zygote import syscalls
 from netemu.host.zygote.children import StartError, Voice, reset_signals
+from netemu.host.zygote.confinement import give_up_all_powers
 from netemu.model.runtime import SandboxKind, SandboxSpec
 
 _SIOCGIFFLAGS = 0x8913
 _SIOCSIFFLAGS = 0x8914
 _IFF_UP = 1
+_ENDED = {signal.SIGCHLD}
 _REQUEST = struct.Struct("16sH14x")
 
 
@@ -38,6 +40,8 @@ def become_pause(spec: SandboxSpec, *, share_net_of: int, empty: str, voice: Voi
     gc.disable()
     gc.freeze()
     reset_signals()
+    # sigwait gets only what is blocked: the kernel drops others that nobody handles.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDED)
     os.setsid()
     setproctitle.setproctitle(title_of(spec))
     syscalls.close_from(3, keep=(voice.fileno(),))
@@ -93,14 +97,24 @@ def set_sysctl(name: str, value: str) -> None:
 
 
 def _hide(empty: str) -> None:
-    """Leave nothing to find behind /proc/1/root for those who share its processes."""
+    """Leave nothing to find or to borrow for those who share its processes.
+
+    One with CAP_SYS_PTRACE gets behind /proc/1/root, from where `..` leads out of a mere
+    chroot, and can make this process do what it may do itself.
+    """
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
-    os.chroot(empty)
+    syscalls.unshare(syscalls.CLONE_NEWNS)
+    syscalls.mount("", "/", flags=syscalls.MS_REC | syscalls.MS_PRIVATE)
+    syscalls.mount("netemu", empty, "tmpfs", syscalls.MS_RDONLY | syscalls.MS_NODEV)
+    os.chdir(empty)
+    syscalls.pivot_root(".", ".")
+    syscalls.unmount(".")
     os.chdir("/")
+    give_up_all_powers()
 
 
 def _wait() -> None:
-    signal.sigwait({signal.SIGCHLD})
+    signal.sigwait(_ENDED)
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass

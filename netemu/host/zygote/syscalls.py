@@ -39,7 +39,10 @@ PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 
 _CAPABILITY_VERSION_3 = 0x20080522
-_CLOSE_RANGE = 436  # The same number on every architecture.
+_CLOSE_RANGE = 436  # These two have the same number on every architecture.
+_OPENAT2 = 437
+_RESOLVE_NO_MAGICLINKS = 0x02
+_RESOLVE_BENEATH = 0x08
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "ppc64le": 203, "s390x": 217}
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -121,6 +124,26 @@ def _close_range(first: int, last: int) -> None:
     answer = _libc.syscall(_CLOSE_RANGE, ctypes.c_uint(first), ctypes.c_uint(last), 0)
     if answer < 0:  # Linux before 5.9.
         os.closerange(first, min(last, os.sysconf("SC_OPEN_MAX")) + 1)
+
+
+class _OpenHow(ctypes.Structure):
+    _fields_ = (
+        ("flags", ctypes.c_uint64),
+        ("mode", ctypes.c_uint64),
+        ("resolve", ctypes.c_uint64),
+    )
+
+
+def open_beneath(folder: int, path: str) -> int:
+    """Return an O_PATH descriptor of `path` below the open `folder`.
+
+    The kernel itself follows the links in it, and refuses (EXDEV) those that lead out:
+    whoever owns the folder may change them at any moment.
+    """
+    how = _OpenHow(os.O_PATH | os.O_CLOEXEC, 0, _RESOLVE_BENEATH | _RESOLVE_NO_MAGICLINKS)
+    size = ctypes.c_size_t(ctypes.sizeof(how))
+    answer = _libc.syscall(_OPENAT2, folder, os.fsencode(path), ctypes.byref(how), size)
+    return _check(answer, path)
 
 
 class _CapabilityHeader(ctypes.Structure):

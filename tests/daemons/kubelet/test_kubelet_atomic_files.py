@@ -34,6 +34,30 @@ def test_writing_the_same_again_changes_nothing(tmp_path: Path) -> None:
     assert os.readlink(tmp_path / "..data") == before
 
 
+def test_a_bent_link_is_not_followed(tmp_path: Path) -> None:
+    """What a container made of ..data decides nothing about the host's files."""
+    volume, host = tmp_path / "volume", tmp_path / "host"
+    volume.mkdir()
+    host.mkdir()
+    (host / "file").write_text("kept")
+    atomic_writer.write(str(volume), {"a": (b"1", 0o644)})
+    (volume / "..data").unlink()
+    (volume / "..data").symlink_to("../host")
+    (volume / "..more").symlink_to("../host")
+    assert atomic_writer.write(str(volume), {"a": (b"2", 0o644)})
+    assert (volume / "a").read_bytes() == b"2"
+    assert (host / "file").read_text() == "kept"
+
+
+def test_a_write_that_was_interrupted_is_repeated(tmp_path: Path) -> None:
+    """What a crash left of it is neither in the way nor there afterwards."""
+    (tmp_path / "..data_tmp").symlink_to("..2026_01_02_03_04_05.lost")
+    (tmp_path / "..2026_01_02_03_04_05.lost").mkdir()
+    assert atomic_writer.write(str(tmp_path), {"a": (b"1", 0o644)})
+    current = os.readlink(tmp_path / "..data")
+    assert sorted(os.listdir(tmp_path)) == sorted([current, "..data", "a"])
+
+
 async def test_a_followed_log_ends_with_its_run(tmp_path: Path) -> None:
     """What is appended is seen, an unfinished line waits, the end of the run ends it."""
     path = tmp_path / "0.log"

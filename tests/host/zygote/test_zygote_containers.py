@@ -7,6 +7,7 @@ import os
 import signal
 
 import pytest
+from zygote_pods import DEFAULT_CAPABILITIES, eventually
 
 from netemu.errors import HostError
 from netemu.model.runtime import ContainerPhase, Mount, Resources, SandboxKind
@@ -92,6 +93,45 @@ async def test_containers_of_a_pod_can_share_their_processes(pods):
     _, said = await pods.shell("cat /proc/[0-9]*/cmdline | tr '\\0' ' '", name="one")
     assert "sleep 60" in said
     assert "sleep 61" in said
+
+
+async def test_a_shared_pause_leads_nowhere_even_for_a_debugger(pods):
+    """With CAP_SYS_PTRACE there is nothing behind process 1, and it can do nothing."""
+    await pods.sandbox(share_pid=True)
+    await pods.start("sleep", "60", capabilities=[*DEFAULT_CAPABILITIES, "SYS_PTRACE"])
+    _, said = await pods.shell("cd /proc/1/root/ && ls -a . ../../../..; grep Cap /proc/1/status")
+    assert "etc" not in said.split()
+    assert {line.split()[1] for line in said.splitlines() if line.startswith("Cap")} == {"0" * 16}
+
+
+async def test_a_shared_pause_reaps_orphans(pods):
+    """Whose parent is gone does not stay a zombie."""
+    await pods.sandbox(share_pid=True)
+    await pods.start("sleep", "60")
+    await pods.shell("sh -c 'sleep 0.1 & exit'; sh -c 'sleep 0.2 & exit'")
+
+    def zombies(pause: int) -> list[str]:
+        with open(f"/proc/{pause}/task/{pause}/children", encoding="ascii") as file:
+            return file.read().split()
+
+    pause = (await pods.runtime.sandboxes())[0].pid
+    await eventually(lambda: not zombies(pause))
+
+
+async def test_output_without_an_end_does_not_hold_the_zygote(pods):
+    """Who goes on writing after its container's end keeps nobody from being served."""
+    await pods.sandbox(share_pid=True, cgroup="")
+    state = await pods.start("sh", "-c", "yes & yes & exit 3", cgroup="")
+    async with asyncio.timeout(5):
+        assert (await pods.ended(state.id)).exit_code == 3
+        await pods.runtime.remove_sandbox("uid-web")
+
+
+async def test_a_log_that_cannot_be_written_stops_nothing(pods):
+    """The container goes on, and so does the zygote."""
+    (pods.folder / "file").write_text("")
+    await pods.start("sh", "-c", "echo lost; sleep 60", log_path=str(pods.folder / "file/0.log"))
+    assert await pods.shell("echo here") == (0, "here\n")
 
 
 async def test_exits_are_told_and_recorded(pods):
@@ -225,6 +265,41 @@ async def test_volumes_are_mounted(pods):
     assert said.count("nameserver 10.96.0.10") == 3
     assert "Read-only file system" in said
     assert "tmpfs" in said
+
+
+async def test_a_part_of_a_volume_is_mounted(pods):
+    """A sub-path is found through the volume's own links, and made where it is missing."""
+    volume = pods.folder / "volume"
+    (volume / "..data").mkdir(parents=True)
+    (volume / "..data" / "key").write_text("value")
+    (volume / "key").symlink_to("..data/key")
+    state, said = await pods.run(
+        "sh",
+        "-c",
+        "cat /key; touch /made/x",
+        mounts=[
+            Mount(source=str(volume), sub_path="key", target="/key", read_only=True),
+            Mount(source=str(volume), sub_path="new/folder", target="/made"),
+        ],
+    )
+    assert (state.exit_code, said) == (0, "value\n")
+    assert (volume / "new" / "folder" / "x").exists()
+
+
+@pytest.mark.parametrize("path", ["out", "out/made", "up", "deep/up"])
+async def test_no_link_of_a_volume_leads_out_of_it(pods, path):
+    """A sub-path that a container bent is refused, and nothing is made where it leads."""
+    volume, outside = pods.folder / "volume", pods.folder / "outside"
+    (volume / "deep").mkdir(parents=True)
+    outside.mkdir()
+    (volume / "out").symlink_to(outside)
+    (volume / "up").symlink_to("../outside")
+    (volume / "deep" / "up").symlink_to("../../outside")
+    mounts = [Mount(source=str(volume), sub_path=path, target="/v")]
+    state = await pods.start("touch", "/v/x", mounts=mounts)
+    assert state.exit_code == 128
+    assert state.error.startswith(f"subPath {path}: ")
+    assert list(outside.iterdir()) == []
 
 
 async def test_a_missing_volume_is_a_start_error(pods):
