@@ -44,7 +44,18 @@ class _Line(msgspec.Struct):
     object: msgspec.Raw
 
 
+class _BookmarkMeta(msgspec.Struct, rename="camel"):
+    resource_version: str
+
+
+class _Bookmark(msgspec.Struct):
+    """An object that is nothing but a revision: what else it says is null."""
+
+    metadata: _BookmarkMeta
+
+
 _decode_line = msgspec.json.Decoder(_Line).decode
+_decode_bookmark = msgspec.json.Decoder(_Bookmark).decode
 _to_json = msgspec.json.Encoder().encode
 
 
@@ -264,6 +275,10 @@ def _event(line: bytes, kind: type[T]) -> WatchEvent[T]:
         decoded = _decode_line(line)
         if decoded.type == "ERROR":
             raise error_from(msgspec.json.decode(decoded.object), 500)
+        if decoded.type == "BOOKMARK":
+            revision = _decode_bookmark(decoded.object).metadata.resource_version
+            metadata = ObjectMeta(resource_version=revision)
+            return WatchEvent(EventType.BOOKMARK, kind(metadata=metadata))
         return WatchEvent(EventType(decoded.type), codec.decode_stored(bytes(decoded.object), kind))
     except (msgspec.DecodeError, ValueError) as error:
         # The server died in the middle of a line.

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self, TypeVar
 
-from netemu.client.contract import PatchType
+from netemu.client.contract import EventType, PatchType
 from netemu.client.https import HttpsClient
 from netemu.cluster.access import open_client
 from netemu.errors import HostError
@@ -150,7 +150,9 @@ async def _ready(client: HttpsClient, count: int) -> None:
             Deployment, _NAMESPACE, resource_version=deployment.metadata.resource_version
         )
         while not _settled(deployment, count):
-            deployment = (await anext(events)).object
+            event = await anext(events)
+            if event.type is not EventType.BOOKMARK:
+                deployment = event.object
 
 
 def _settled(deployment: Deployment, count: int) -> bool:
