@@ -221,8 +221,9 @@ class Keeper:
         container.born = True
         if ear.terminal >= 0:
             os.set_blocking(ear.terminal, False)
+            # The terminal stands in for the pipes, which nobody writes to.
             container.pumps.append(Pump(ear.terminal, "stdout", container.log))
-            self._pump(container)
+            self._watch_pump(container.pumps[-1])
         if ear.error is not None:
             container.state.phase = ContainerPhase.EXITED
             container.state.error = str(ear.error)
@@ -353,7 +354,10 @@ class Keeper:
 
     def _pump(self, container: Container) -> None:
         for pump in container.pumps:
-            self._loop.watch(pump.fd, functools.partial(self._carry, pump))
+            self._watch_pump(pump)
+
+    def _watch_pump(self, pump: Pump) -> None:
+        self._loop.watch(pump.fd, functools.partial(self._carry, pump))
 
     def _carry(self, pump: Pump, _: int) -> None:
         if not pump.carry():

@@ -45,6 +45,14 @@ async def test_creations_at_the_same_time_are_one(pods):
     assert len({state.pid for state in found}) == 1
 
 
+async def test_a_container_with_a_terminal(pods):
+    """What it writes to its terminal is its log, however late; the zygote lives on."""
+    state, said = await pods.run("sh", "-c", "tty; sleep 0.3; echo bye", tty=True, stdin=True)
+    assert (state.phase, state.exit_code) == (ContainerPhase.EXITED, 0)
+    assert [line.strip() for line in said.splitlines()] == ["/dev/pts/0", "bye"]
+    assert (await pods.run("true", name="other"))[0].exit_code == 0
+
+
 async def test_sysctls_are_the_pods_own(pods):
     """A net sysctl is set in the Pod's namespace and nowhere else."""
     with open("/proc/sys/net/ipv4/ip_unprivileged_port_start", encoding="ascii") as file:
