@@ -103,6 +103,13 @@ class SqliteStore:
         )
 
     async def compact(self, revision: int) -> None:
+        try:
+            self._compact(revision)
+        except sqlite3.Error as error:  # A full disk, most likely: there will be another time.
+            answer = str(error)
+            raise HostError("compacting", where=str(self._path), answer=answer) from error
+
+    def _compact(self, revision: int) -> None:
         revision = max(self._compacted, min(revision, self._revision))
         rows = self._database.execute(
             "SELECT revision, key FROM change WHERE revision <= ?", (revision,)

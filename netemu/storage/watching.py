@@ -30,6 +30,8 @@ class Bell:
         self.ring()
 
     async def wait(self) -> None:
+        if self.closed:
+            return
         sleeper = asyncio.get_running_loop().create_future()
         self._sleepers.add(sleeper)
         try:
@@ -48,8 +50,11 @@ async def follow(
     """Yield what `changes` returns, again after each ring, until the bell is closed."""
     seen = after
     while not bell.closed:
+        # What others write counts as seen, too: else it might be compacted under this watch.
+        settled = newest()
         for change in await changes(seen):
             seen = change.revision
             yield change
-        if newest() <= seen or not await changes(seen):
+        seen = max(seen, settled)
+        if newest() <= seen:
             await bell.wait()

@@ -171,3 +171,29 @@ async def test_foreign_file_is_refused(tmp_path: Path):
     (tmp_path / "db").write_text("this is not a database, and it is long enough to tell" * 20)
     with pytest.raises(HostError, match="not a database"):
         SqliteStore(tmp_path / "db")
+
+
+async def test_quiet_watch_survives_compaction(store: Store):
+    """A watch that saw all there was to see is not too old, however little of it was its own."""
+    await store.put("/mine/a", b"1", expected=0)
+    watch = store.watch(after=0, prefix="/mine/")
+    assert (await anext(watch)).revision == 1
+    waiting = asyncio.ensure_future(anext(watch))
+    for number in range(5):
+        await store.put(f"/other/{number}", b"", expected=0)
+        await asyncio.sleep(0)
+    await store.compact(store.revision)
+    await store.put("/mine/b", b"2", expected=0)
+    async with asyncio.timeout(5):
+        assert (await waiting).key == "/mine/b"
+
+
+async def test_closing_ends_a_watch_that_is_busy(store: Store):
+    """A watch whose reader is busy while the store is closed ends when it asks for more."""
+    await store.put("/a", b"1", expected=0)
+    watch = store.watch(after=0)
+    await anext(watch)
+    await store.close()
+    async with asyncio.timeout(5):
+        with pytest.raises(StopAsyncIteration):
+            await anext(watch)
