@@ -20,7 +20,10 @@ def parse_time(text: Time | MicroTime) -> datetime:
     """Return the time in UTC; ValueError if it is none."""
     if not _RFC3339.fullmatch(text):
         raise ValueError(f"{text!r} is not a time like 2006-01-02T15:04:05Z")
-    return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    try:
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{text!r} is before the year 1 or after 9999 in UTC") from None
 
 
 def format_time(time: datetime) -> Time:

@@ -16,7 +16,29 @@ from netemu.model.clock import canonical_micro_time, canonical_time
 from netemu.model.quantity import canonical
 from netemu.model.wire import ApiStruct, FieldsV1, MicroTime, Quantity, Time, fields_of
 
-_INT64 = 1 << 63
+# Every other number of Kubernetes' API has 32 bits.
+_LONG = frozenset(
+    (
+        "active_deadline_seconds",
+        "capacity",
+        "deletion_grace_period_seconds",
+        "expiration_seconds",
+        "fs_group",
+        "generation",
+        "gid",
+        "grace_period_seconds",
+        "observed_generation",
+        "remaining_item_count",
+        "run_as_group",
+        "run_as_user",
+        "seconds",
+        "size_bytes",
+        "supplemental_groups",
+        "termination_grace_period_seconds",
+        "toleration_seconds",
+        "uid",
+    )
+)
 
 Unknown = list[str]
 Walker = Callable[[Any, Unknown], Any]
@@ -38,7 +60,10 @@ def join_path(parent: str, child: str) -> str:
 @cache
 def walker_of(kind: type[ApiStruct]) -> Walker:
     """Return the walker of a struct."""
-    children = {field.wire_name: _walker_for(field.type) for field in fields_of(kind)}
+    children = {
+        field.wire_name: _walker_for(field.type, 64 if field.attribute in _LONG else 32)
+        for field in fields_of(kind)
+    }
 
     def walk_struct(data: Any, unknown: Unknown) -> Any:
         if type(data) is not dict:
@@ -75,22 +100,22 @@ def drop_nulls(data: dict[str, Any]) -> None:
         del data[name]
 
 
-def _walker_for(hint: Any) -> Walker | None:
+def _walker_for(hint: Any, bits: int) -> Walker | None:
     """Return the walker of a field, or None where there is nothing to do."""
     if hint is int:
-        return _walk_integer
+        return _integer_walker(bits)
     if hint in _SCALARS:
         return _scalar_walker(_SCALARS[hint])
     if hint is FieldsV1 or hint is Any:
         return None
     origin = get_origin(hint)
     if origin in (Union, types.UnionType):
-        walkers = (_walker_for(member) for member in get_args(hint))
+        walkers = (_walker_for(member, bits) for member in get_args(hint))
         return next((walk for walk in walkers if walk is not None), None)
     if origin is list:
-        return _list_walker(_walker_for(get_args(hint)[0]))
+        return _list_walker(_walker_for(get_args(hint)[0], bits))
     if origin is dict:
-        return _dict_walker(_walker_for(get_args(hint)[1]))
+        return _dict_walker(_walker_for(get_args(hint)[1], bits))
     if isinstance(hint, type) and issubclass(hint, ApiStruct):
         return walker_of(hint)
     return None
@@ -103,10 +128,16 @@ _SCALARS: dict[Any, Callable[[Any], Any]] = {
 }
 
 
-def _walk_integer(data: Any, _unknown: Unknown) -> Any:
-    if type(data) is int and not -_INT64 <= data < _INT64:
-        raise WrongValueError(f"{data} is not a number of 64 bits")
-    return data
+@cache
+def _integer_walker(bits: int) -> Walker:
+    least, end = -1 << (bits - 1), 1 << (bits - 1)
+
+    def walk_integer(data: Any, _unknown: Unknown) -> Any:
+        if type(data) is int and not least <= data < end:
+            raise WrongValueError(f"{data} is not a number of {bits} bits")
+        return data
+
+    return walk_integer
 
 
 def _scalar_walker(make_canonical: Callable[[Any], Any]) -> Walker:

@@ -26,7 +26,7 @@ WORDS = st.text(string.ascii_letters + string.digits + "-./ äß☃", max_size=1
 TIMES = st.datetimes(datetime(1971, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 SCALARS: dict[Any, st.SearchStrategy[Any]] = {
     str: WORDS,
-    int: st.integers(-(2**63), 2**63 - 1),
+    int: st.integers(-(2**31), 2**31 - 1),
     bool: st.booleans(),
     Base64: st.binary(max_size=12).map(lambda data: b64encode(data).decode()),
     Quantity: st.integers(0, 10**6).map(lambda n: canonical(f"{n}m")),

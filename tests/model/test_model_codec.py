@@ -148,8 +148,12 @@ def test_wrong_types_are_refused_with_their_path():
     assert "spec.containers[1].ports[0].containerPort: expected int, got array" in error.message
     error = refuse(b'{"spec": {"containers": [{"resources": {"limits": {"cpu": "lots"}}}]}}')
     assert "spec.containers[0].resources.limits.cpu: 'lots' is not a quantity" in error.message
-    error = refuse(b'{"spec": {"replicas": 9223372036854775808}}', Deployment)
-    assert "spec.replicas: 9223372036854775808 is not a number of 64 bits" in error.message
+    error = refuse(b'{"spec": {"replicas": 2147483648}}', Deployment)
+    assert "spec.replicas: 2147483648 is not a number of 32 bits" in error.message
+    error = refuse(b'{"spec": {"tolerations": [{"tolerationSeconds": 9223372036854775808}]}}')
+    assert "9223372036854775808 is not a number of 64 bits" in error.message
+    error = refuse(b'{"metadata": {"creationTimestamp": "0001-01-01T00:00:00+23:00"}}')
+    assert "is before the year 1" in error.message
     error = refuse(b'{"metadata": {"creationTimestamp": "yesterday"}}')
     assert "metadata.creationTimestamp: 'yesterday' is not a time" in error.message
     assert "metadata: expected object, got str" in refuse(b'{"metadata": "x"}').message

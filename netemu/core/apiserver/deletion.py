@@ -21,6 +21,8 @@ from netemu.model.schema import ApiObject, Time, copy_of
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
 _POLICIES = ("Background", "Foreground", "Orphan")
+_LONGEST_GRACE_S = 2**31 - 1
+"""A calendar ends; grace periods have 64 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +110,9 @@ def _grace_s(pod: Pod, asked: int | None) -> int:
     # There is no process to wait for, or none any more.
     if not pod.spec.node_name or pod.status.phase in ("Succeeded", "Failed"):
         return 0
-    if asked is not None:
-        return asked
     default = pod.spec.termination_grace_period_seconds
-    return 30 if default is None else default
+    wanted = asked if asked is not None else 30 if default is None else default
+    return min(wanted, _LONGEST_GRACE_S)
 
 
 def _end_namespace(namespace: Namespace, now: Time) -> bool:
