@@ -1,12 +1,13 @@
 """The HTTP face: from a request to the one handler that answers it.
 
 What a path names decides; there is no table of routes. A failure that is meant
-(ApiError) becomes a Status; anything else is a bug, which aiohttp logs with its
-traceback and answers with a bare 500.
+(ApiError) becomes a Status, and so does what the host refused. Anything else is a bug:
+it is logged with its traceback, and the client is told so in a Status, too.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import cast
@@ -16,7 +17,7 @@ from aiohttp import web
 from netemu.core.apiserver import discovery, openapi
 from netemu.core.apiserver.negotiation import OPENAPI_V2_PROTOBUF, Form, negotiate
 from netemu.daemons.apiserver.identity import Authenticator, TokenIssuer
-from netemu.daemons.apiserver.options import write_options
+from netemu.daemons.apiserver.options import flag, write_options
 from netemu.daemons.apiserver.paths import Target, parse_target
 from netemu.daemons.apiserver.reads import Reads
 from netemu.daemons.apiserver.refusals import no_such_method, no_such_path
@@ -27,13 +28,15 @@ from netemu.daemons.apiserver.streams import StreamHooks, serve_exec, serve_log
 from netemu.daemons.apiserver.subresources import Subresources
 from netemu.daemons.apiserver.version import VERSION
 from netemu.daemons.apiserver.writes import Writes, manager_of, read_body, read_patch
-from netemu.errors import ApiError
+from netemu.errors import ApiError, HostError
 from netemu.model import codec
 from netemu.model.authentication_v1 import TokenRequest, UserInfo
 from netemu.model.autoscaling_v1 import Scale
 from netemu.model.core_v1 import Binding, Pod
 from netemu.model.kinds import REVIEWS
 from netemu.model.policy_v1 import Eviction
+
+log = logging.getLogger(__name__)
 
 _OPEN_TO_ALL = ("version", "healthz", "livez", "readyz")
 _STREAMS = ("exec", "attach", "log", "portforward", "proxy")
@@ -74,10 +77,17 @@ class HttpApi:
             return await self._answer(request)
         except ApiError as error:
             return failure(error)
+        except HostError as error:
+            return failure(ApiError(500, "InternalError", str(error)))
+        except Exception as error:
+            log.exception("%s %s", request.method, request.path)
+            if request.writer.output_size:
+                raise  # The reply has begun: all that can be done is to break it off.
+            return failure(ApiError(500, "InternalError", f"Internal error occurred: {error!r}"))
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.path
-        first = path.split("/", 2)[1]
+        first = path.lstrip("/").partition("/")[0]
         if first in _OPEN_TO_ALL:
             return self._open_page(first)
         user = self._user(request)
@@ -170,7 +180,7 @@ class HttpApi:
         self, request: web.BaseRequest, target: Target
     ) -> Callable[[web.BaseRequest, Target], Awaitable[web.StreamResponse]]:
         match request.method, bool(target.name):
-            case (("GET" | "HEAD"), True) if not (target.watch or "watch" in request.query):
+            case (("GET" | "HEAD"), True) if not (target.watch or flag(request.query, "watch")):
                 return self._reads.get
             case (("GET" | "HEAD"), _):
                 return self._reads.list_or_watch

@@ -193,7 +193,7 @@ class Authenticator:
     def _by_token(self, authorization: str) -> UserInfo | None:
         scheme, _, token = authorization.partition(" ")
         token = token.strip()
-        if scheme.lower() != "bearer" or not token:
+        if scheme.lower() != "bearer" or not token or not token.isascii():
             return None
         if hmac.compare_digest(token.encode(), self._pki.admin_token.encode()):
             return ADMIN

@@ -9,6 +9,8 @@ from netemu.daemons.apiserver.refusals import bad_request, invalid_options
 from netemu.errors import ApiError
 
 _LONGEST_MANAGER = 128
+_LONGEST_REVISION = 20
+"""Digits of 64 bits."""
 _TRUE = ("1", "true", "True", "t", "T", "TRUE")
 
 
@@ -50,7 +52,7 @@ def list_options(query: Mapping[str, str], *, watch: bool) -> ListOptions:
         watch=watch,
         limit=_number(query, "limit"),
         continue_=continue_,
-        revision=_revision(text),
+        revision=revision_of(text),
         exact=match == "Exact",
         bookmarks=flag(query, "allowWatchBookmarks"),
         initial_events=initial and flag(query, "sendInitialEvents"),
@@ -86,10 +88,11 @@ def _number(query: Mapping[str, str], name: str) -> int:
         raise bad_request(f"{name} is a number, not {text!r}") from None
 
 
-def _revision(text: str) -> int | None:
+def revision_of(text: str) -> int | None:
+    """Return what a `resourceVersion` says; None if it is empty. ApiError 400."""
     if not text:
         return None
-    if not text.isdecimal():
+    if not text.isdecimal() or len(text) > _LONGEST_REVISION:
         raise bad_request(f'Invalid value: "{text}": resourceVersion is a number')
     return int(text)
 

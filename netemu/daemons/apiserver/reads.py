@@ -15,7 +15,7 @@ import msgspec
 from aiohttp import web
 
 from netemu.core.apiserver.negotiation import negotiate
-from netemu.daemons.apiserver.options import ListOptions, list_options
+from netemu.daemons.apiserver.options import ListOptions, list_options, revision_of
 from netemu.daemons.apiserver.paths import Target
 from netemu.daemons.apiserver.refusals import bad_request, status_of, too_new
 from netemu.daemons.apiserver.registry import Registry
@@ -43,7 +43,9 @@ class Reads:
 
     async def get(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
         resource = target.resource
-        _refuse_newer(request.query.get("resourceVersion", ""), self._registry.revision)
+        wanted = revision_of(request.query.get("resourceVersion", ""))
+        if wanted is not None and wanted > self._registry.revision:
+            raise too_new(wanted, self._registry.revision)
         kept = self._registry.read(resource, target.namespace, target.name)
         return self._reply(request, target, kept)
 
@@ -139,13 +141,6 @@ def _parse_token(token: str) -> tuple[int, int]:
         return int(data["list"]), int(data["start"])
     except (binascii.Error, msgspec.DecodeError, KeyError, TypeError, ValueError):
         raise bad_request("continue key is not valid") from None
-
-
-def _refuse_newer(text: str, current: int) -> None:
-    if text and not text.isdecimal():
-        raise bad_request(f'Invalid value: "{text}": resourceVersion is a number')
-    if text and int(text) > current:
-        raise too_new(int(text), current)
 
 
 def _list_revision(options: ListOptions, current: int, last_change: int) -> int:
@@ -246,7 +241,8 @@ class Watch:
             except TimeoutError:
                 if loop.time() >= self._ends:
                     return
-                await reply.write(self._bookmark())
+                # What came in this very moment is older than the bookmark, and goes first.
+                await reply.write(self._lines(watcher) + self._bookmark())
                 due = next(bookmarks)
                 continue
             if not going_on:

@@ -32,7 +32,7 @@ from netemu.daemons.apiserver.consistency import (
 from netemu.daemons.apiserver.refusals import already_exists, conflict, not_found
 from netemu.daemons.apiserver.selection import Selection
 from netemu.daemons.apiserver.watching import Happening, Kept, Watcher
-from netemu.errors import ApiError
+from netemu.errors import ApiError, HostError
 from netemu.model import codec
 from netemu.model.clock import format_time
 from netemu.model.core_v1 import Service
@@ -213,15 +213,14 @@ class Registry:
         namespace: str,
         name: str,
         options: DeleteOptions,
-        *,
-        dry_run: bool = False,
     ) -> Deleted:
+        """Do what a DELETE with these options does; the options say if it is a dry run."""
         async with self._lock:
             old = self.read(resource, namespace, name)
             admission.admit(old.obj, resource=resource, operation="DELETE", lookup=self)
             plan = deletion.plan_delete(old.obj, options, resource=resource, now=self._now())
             kept = old
-            if dry_run:
+            if options.dry_run:
                 kept = Kept(plan.object, codec.encode(plan.object), old.revision)
             elif plan.remove:
                 kept = await self._remove(resource, plan.object, old)
@@ -234,16 +233,12 @@ class Registry:
         resource: Resource,
         selection: Selection,
         options: DeleteOptions,
-        *,
-        dry_run: bool = False,
     ) -> list[Kept]:
         deleted = []
         for kept in list(self.cache(resource).select(selection)):
             meta = kept.obj.metadata
             try:
-                done = await self.delete(
-                    resource, meta.namespace, meta.name, options, dry_run=dry_run
-                )
+                done = await self.delete(resource, meta.namespace, meta.name, options)
             except ApiError as error:
                 if not error.not_found:
                     raise
@@ -355,6 +350,10 @@ class Registry:
             revision = await write(_key(resource, obj), kept.encoded, expected=expected)
         except RevisionConflict as error:
             raise conflict(resource, obj.metadata.name) from error
+        except HostError as error:
+            if isinstance(obj, Service):
+                self._allocator.revert(obj, cast("Service | None", old and old.obj))
+            raise ApiError(500, "InternalError", str(error)) from error
         if revision != foreseen:
             kept = _stamped(obj, revision)
         self.writes += 1

@@ -25,12 +25,21 @@ from netemu.model.schema import ApiObject
 
 _to_json = msgspec.json.Encoder().encode
 _NO_CACHE = {"Cache-Control": "no-cache, private"}
+_MOST_WARNINGS = 50
+_WARNINGS_ROOM = 4096
+"""Clients take only so many headers (Python's a hundred), and only so long ones."""
 
 
 def json_reply(body: bytes, *, code: int = 200, warnings: Sequence[str] = ()) -> web.Response:
     reply = web.Response(body=body, status=code, content_type=JSON, headers=_NO_CACHE)
-    for warning in warnings:
-        quoted = warning.replace("\\", "\\\\").replace('"', '\\"')
+    room = _WARNINGS_ROOM
+    for warning in warnings[:_MOST_WARNINGS]:
+        # It quotes the client's own words, which may hold what no header may.
+        printable = "".join(letter if letter.isprintable() else " " for letter in warning)
+        quoted = printable.replace("\\", "\\\\").replace('"', '\\"')
+        room -= len(quoted)
+        if room < 0:
+            break
         reply.headers.add("Warning", f'299 - "{quoted}"')
     return reply
 

@@ -32,7 +32,7 @@ from netemu.daemons.apiserver.selection import Selection
 from netemu.daemons.apiserver.streams import StreamHooks
 from netemu.daemons.apiserver.subresources import Subresources
 from netemu.daemons.apiserver.tls import serving_context
-from netemu.errors import ApiError
+from netemu.errors import ApiError, HostError
 from netemu.host.pki import ClusterPki, KeyPair
 from netemu.model.authentication_v1 import UserInfo
 from netemu.model.clock import parse_time
@@ -178,7 +178,10 @@ class ApiServer:
     async def _tidy_up_for_ever(self) -> None:
         while True:
             await asyncio.sleep(_TIDY_EVERY_S)
-            await self.tidy_up()
+            try:
+                await self.tidy_up()
+            except HostError as error:
+                log.warning("tidying up: %s", error)
 
     async def tidy_up(self) -> None:
         """Forget Events of an hour ago, and history beyond the last ten thousand changes."""

@@ -108,7 +108,9 @@ class Subresources:
     ) -> None:
         pod = cast("Pod", self._registry.read(by_type(Pod), namespace, name).obj)
         options = evictions.options_for(pod, eviction)
-        await self._registry.delete(by_type(Pod), namespace, name, options, dry_run=dry_run)
+        if dry_run:
+            options.dry_run = ["All"]
+        await self._registry.delete(by_type(Pod), namespace, name, options)
 
     def token(self, namespace: str, name: str, request: TokenRequest) -> TokenRequest:
         """Issue a token for a ServiceAccount; it answers with the request, completed."""

@@ -77,7 +77,7 @@ async def read_patch(request: web.BaseRequest) -> tuple[Any, str]:
         return codec.parse_yaml(data), patch_type
     try:
         return _parse_json(data), patch_type
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise bad_request(f"error decoding patch: {error}") from error
 
 
@@ -165,11 +165,7 @@ class Writes:
     async def delete(self, request: web.BaseRequest, target: Target) -> web.Response:
         options = await _delete_options(request)
         deleted = await self._registry.delete(
-            target.resource,
-            target.namespace,
-            target.name,
-            options,
-            dry_run="All" in options.dry_run,
+            target.resource, target.namespace, target.name, options
         )
         if isinstance(deleted.answer, ApiObject):
             return self._reply(request, target, deleted.kept, [])
@@ -183,9 +179,7 @@ class Writes:
             labels=request.query.get("labelSelector", ""),
             fields=request.query.get("fieldSelector", ""),
         )
-        deleted = await self._registry.delete_collection(
-            target.resource, selection, options, dry_run="All" in options.dry_run
-        )
+        deleted = await self._registry.delete_collection(target.resource, selection, options)
         return json_reply(_list_of(target.resource, deleted, self._registry.revision))
 
     def _reply(
