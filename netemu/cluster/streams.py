@@ -22,9 +22,8 @@ class KubeletStreams:
         return await self._kubelet(pod).open_exec(pod, container, argv, stdin=stdin, tty=tty)
 
     async def open_attach(self, pod: Pod, container: str, *, stdin: bool, tty: bool) -> ExecSession:
-        raise ApiError(
-            501, "NotImplemented", "attach is not served yet; use logs -f or exec", kind="pods"
-        )
+        del stdin, tty  # What a container was started without it does not get later.
+        return await self._kubelet(pod).open_attach(pod, container)
 
     def read_log(
         self,

@@ -43,6 +43,7 @@ log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 10.0
 _RECONNECT_S = 0.2
+_YOUNG_S = 10.0
 _SHELL_CODES = {errno.ENOENT: 127, errno.EACCES: 126}
 """What a shell says of a program that is not there, or that may not be run."""
 _TERMINAL = ("Succeeded", "Failed")
@@ -126,7 +127,10 @@ class Kubelet:
         run = self._run_of(pod, container)
         if run is None or not run.running:
             raise _not_running(container)
-        log = self.read_log(pod, container, follow=True)
+        # Whoever has just created the Pod, as `kubectl run --attach` does, misses nothing.
+        now = self._context.now()
+        young = now - run.started_at < _YOUNG_S
+        log = self.read_log(pod, container, follow=True, since=run.started_at if young else now)
         return AttachedLog(log, exit_code=lambda: run.exit_code)
 
     async def read_log(
