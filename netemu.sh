@@ -5,7 +5,7 @@
 #
 #     sudo ./netemu.sh test [PYTEST ARGUMENTS]   install, then run all tests
 #     sudo ./netemu.sh link                      put `netemu` into /usr/local/bin
-#     ./netemu.sh install                        only install
+#     sudo ./netemu.sh install [--all]           only install; --all: what tests need, too
 #
 # A second run finds its stamp and starts at once.
 set -eu
@@ -149,8 +149,13 @@ case $verb in
         "$here/tests/in-namespaces.sh" "$venv/bin/python" -m pytest "$@"
         ;;
     install)
-        install_packages "$needed"
-        make_environment run
+        case ${2:-} in
+            --all) purpose=test packages="$needed $for_tests" ;;
+            '') purpose=run packages=$needed ;;
+            *) fail "install takes --all or nothing" ;;
+        esac
+        install_packages "$packages"
+        make_environment "$purpose"
         ;;
     link)
         is_root || fail "writing to /usr/local/bin needs root: run 'sudo $0 link'"
