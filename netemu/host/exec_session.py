@@ -22,6 +22,7 @@ from netemu.host.zygote.messages import Done, ExecEnded, Failed, Frames
 
 _CHUNK = 32 << 10
 _MOST_WAITING = 32
+_MOST_CAPTURED = 1 << 20
 _LINGER_S = 0.25
 """How long output may come after the exit: from a background process, for ever."""
 
@@ -226,9 +227,11 @@ class UnixExecSession:
             self._connection.send(messages.frame(messages.KillExec(seq=0)))
 
     async def capture(self) -> tuple[int, bytes]:
-        """Return the exit code and everything that was written."""
-        parts = [data async for _, data in self.output()]
-        return await self.wait(), b"".join(parts)
+        """Return the exit code and what was written, up to a bound: it may be endless."""
+        kept = bytearray()
+        async for _, data in self.output():
+            kept += data[: _MOST_CAPTURED - len(kept)]
+        return await self.wait(), bytes(kept)
 
     def close(self) -> None:
         """Let go of everything; a process that still runs is killed by it."""

@@ -166,12 +166,13 @@ class ZygoteRuntime:
     async def exec_capture(
         self, container_id: str, argv: Sequence[str], *, timeout_s: float
     ) -> tuple[int, bytes]:
-        session = await self.exec(container_id, argv)
-        try:
-            async with asyncio.timeout(timeout_s):
+        """Run a program to its end; TimeoutError if that takes longer, its start included."""
+        async with asyncio.timeout(timeout_s):
+            session = await self.exec(container_id, argv)
+            try:
                 return await session.capture()
-        finally:
-            session.close()
+            finally:
+                session.close()
 
     async def sandboxes(self) -> list[SandboxState]:
         return (await self._list()).sandboxes

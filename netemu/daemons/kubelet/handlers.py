@@ -56,7 +56,8 @@ class Handlers:
         except TimeoutError:
             text = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
             return ProbeResult(Outcome.FAILURE, f'Get "{url}": {text}')
-        except (OSError, _BadAnswerError) as error:
+        except (OSError, ValueError, _BadAnswerError) as error:
+            # ValueError: a line without an end, a Location that is no URL, a name that is none.
             where = urlsplit(url)
             text = _dial_error(error, where.hostname or "", _port(url))
             return ProbeResult(Outcome.FAILURE, f'Get "{url}": {text}')
@@ -68,7 +69,7 @@ class Handlers:
                 (await self._connect(host, port)).close()
         except TimeoutError:
             return ProbeResult(Outcome.FAILURE, f"dial tcp {host}:{port}: i/o timeout")
-        except OSError as error:
+        except (OSError, ValueError) as error:
             return ProbeResult(Outcome.FAILURE, _dial_error(error, host, port))
         return ProbeResult(Outcome.SUCCESS)
 

@@ -37,10 +37,11 @@ class Processes:
                 signal.pidfd_send_signal(handle, number)
 
     def kill_group(self, pid: int) -> None:
-        """SIGKILL the process group that a watched process leads."""
+        """SIGKILL the process group that a watched process leads, or will lead in a moment."""
         if pid in self._handles:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
+            self.kill(pid)
 
     def __len__(self) -> int:
         return len(self._handles)

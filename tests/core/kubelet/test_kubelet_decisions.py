@@ -171,11 +171,12 @@ def test_admission() -> None:
 def test_container_spec() -> None:
     """The runtime's request holds every decision; the kubelet's files give way to own mounts."""
     body = pod("""
-volumes: [{name: v, emptyDir: {}}]
+volumes: [{name: v, emptyDir: {}}, {name: files, configMap: {name: c}}]
 containers:
 - name: a
   workingDir: /srv
   volumeMounts:
+  - {name: files, mountPath: /files}
   - {name: v, mountPath: /data/, subPathExpr: "$(NAME)", readOnly: true}
   - {name: v, mountPath: /etc/hosts, subPath: hosts}
 """)
@@ -198,17 +199,18 @@ containers:
             hosts="/r/hosts",
             resolv_conf="/r/resolv.conf",
             hostname="/r/hostname",
-            volumes={"v": "/s/v"},
+            volumes={"v": "/s/v", "files": "/s/files"},
             termination_message="/r/t",
             log="/l",
         ),
         memory_capacity=2**30,
     )
-    assert [(m.target, m.source, m.read_only) for m in made.mounts] == [
-        ("/data", "/s/v/web", True),
-        ("/etc/hostname", "/r/hostname", False),
-        ("/etc/hosts", "/s/v/hosts", False),
-        ("/etc/resolv.conf", "/r/resolv.conf", False),
+    assert [(m.target, m.source, m.sub_path, m.read_only) for m in made.mounts] == [
+        ("/data", "/s/v", "web", True),
+        ("/files", "/s/files", "", True),
+        ("/etc/hostname", "/r/hostname", "", False),
+        ("/etc/hosts", "/s/v", "hosts", False),
+        ("/etc/resolv.conf", "/r/resolv.conf", "", False),
     ]
     assert made.title == "netemu: shop/web a (stand-in)"
     assert (made.restart_count, made.cwd, made.env["HOME"]) == (2, "/srv", "/root")

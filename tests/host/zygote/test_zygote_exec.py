@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 
 import pytest
 
@@ -95,6 +97,24 @@ async def test_killing_and_time_limits_end_it(pod):
         await pod.runtime.exec_capture("web-c", ["sleep", "51"], timeout_s=0.2)
     while "sleep 51" in (await pod.shell("cat /proc/[0-9]*/cmdline | tr '\\0' ' '"))[1]:
         await asyncio.sleep(0.01)
+
+
+async def test_a_zygote_that_hangs_does_not_hold_a_capture(pod):
+    """The time limit is for the start, too."""
+    zygote = await pod.runtime.pid()
+    os.kill(zygote, signal.SIGSTOP)
+    try:
+        with pytest.raises(TimeoutError):
+            await pod.runtime.exec_capture("web-c", ["true"], timeout_s=0.2)
+    finally:
+        os.kill(zygote, signal.SIGCONT)
+
+
+async def test_endless_output_does_not_fill_the_memory(pod):
+    """A capture keeps the beginning."""
+    command = ["head", "-c", "3000000", "/dev/zero"]
+    code, output = await pod.runtime.exec_capture("web-c", command, timeout_s=10)
+    assert (code, len(output)) == (0, 1 << 20)
 
 
 async def test_a_background_process_does_not_hold_the_capture(pod):
