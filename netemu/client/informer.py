@@ -165,6 +165,10 @@ class Informer(Generic[T]):
 
     def _replace(self, key: ObjectKey, new: T | None) -> None:
         old = self._objects.get(key)
+        if old is not None and new is not None and old.metadata.uid != new.metadata.uid:
+            # Another object of the same name: the first has gone, unseen, between two lists.
+            self._replace(key, None)
+            old = None
         if new is not None:
             self._objects[key] = new
             self._namespaces.setdefault(key.namespace, {})[key] = new

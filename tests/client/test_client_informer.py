@@ -145,6 +145,26 @@ async def test_informer_lists_again_when_its_past_is_forgotten():
     running.cancel()
 
 
+async def test_informer_tells_a_successor_from_its_namesake():
+    """An object that was made anew between two lists is a removal and an addition."""
+    server = Scripted()
+    server.listed[0].metadata.uid = "first"
+    told = []
+    informer = Informer(server, ConfigMap)
+    informer.subscribe(
+        lambda old, new: told.append((old and old.metadata.uid, new and new.metadata.uid))
+    )
+    running = asyncio.ensure_future(informer.run())
+    await asyncio.wait_for(server.watches.get(), 2)
+    server.listed = [config_map("one", "7")]
+    server.listed[0].metadata.uid = "second"
+    server.revision = "8"
+    server.script.put_nowait(ApiError(410, "Expired", "too old resource version"))
+    assert await asyncio.wait_for(server.watches.get(), 2) == "8"
+    assert told == [(None, "first"), ("first", None), (None, "second")]
+    running.cancel()
+
+
 async def test_informer_over_https(served):
     """The same informer works across HTTPS."""
     client = HttpsClient(served.access)
