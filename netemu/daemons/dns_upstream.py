@@ -22,7 +22,7 @@ from netemu.host import borrowed_sockets
 _UDP_SOCKETS = 4
 _TCP_SOCKETS = 4
 _PATIENCE_S = 4.0
-"""In all, so that glibc, which waits five seconds, still hears of the failure."""
+"""glibc waits for five seconds: it shall still hear of the failure."""
 _LEAST_TRIES = 2
 _MOST_AT_ONCE = 1000
 _PORT = 53
@@ -51,6 +51,8 @@ class Upstream:
 
     sockets: Sequence[socket.socket]
     servers: Sequence[str]
+    patience_s: float = _PATIENCE_S
+    """In all, for every server and every try together."""
     _asked: dict[tuple[int, int], _Asked] = field(default_factory=dict)
     _first: int = 0
     _turn: int = 0
@@ -86,7 +88,7 @@ class Upstream:
         for attempt in range(tries):
             place = (self._first + attempt) % len(self.servers)
             with contextlib.suppress(TimeoutError, OSError):
-                async with asyncio.timeout(_PATIENCE_S / tries):
+                async with asyncio.timeout(self.patience_s / tries):
                     answer = await self._ask_by_udp(packet, self.servers[place])
                     if tcp and wire.is_truncated(answer):
                         answer = await self._ask_by_tcp(packet, self.servers[place])
