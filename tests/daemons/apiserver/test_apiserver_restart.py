@@ -11,7 +11,7 @@ from served_api import SETTINGS
 from netemu.client.in_process import InProcessClient
 from netemu.daemons.apiserver.identity import ADMIN
 from netemu.daemons.apiserver.server import ApiServer
-from netemu.errors import ApiError
+from netemu.errors import ApiError, HostError
 from netemu.host.pki import ClusterPki
 from netemu.model.core_v1 import (
     ConfigMap,
@@ -61,6 +61,31 @@ async def test_everything_is_there_again(pki: ClusterPki, tmp_path: Path):
     assert (await anext(watch)).object == other
     await watch.aclose()
     await store.close()
+
+
+class FullStore(MemoryStore):
+    """A store on a disk that may be full."""
+
+    full = False
+
+    async def put(self, key: str, value: bytes, *, expected: int) -> int:
+        if self.full:
+            raise HostError(f"writing {key}", answer="database or disk is full")
+        return await super().put(key, value, expected=expected)
+
+
+async def test_full_disk_refuses_writes_and_keeps_all_else(pki: ClusterPki):
+    """What cannot be stored is an ApiError, which no component dies of, and holds no address."""
+    store = FullStore()
+    client = await start_client(store, pki)
+    store.full = True
+    with pytest.raises(ApiError, match="disk is full") as caught:
+        await client.create(service("web", "10.96.3.3"))
+    assert caught.value.code == 500
+    assert (await client.list(Namespace)).items
+    store.full = False
+    web = await client.create(service("web", "10.96.3.3"))
+    assert web.spec.cluster_ip == "10.96.3.3"
 
 
 async def test_watch_from_before_the_start_is_expired(pki: ClusterPki):
