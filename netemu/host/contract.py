@@ -6,7 +6,7 @@ the real kernel; the contracts exist so that daemons can be read without it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from ipaddress import IPv4Address, IPv4Network
 from typing import Protocol
 
@@ -80,6 +80,9 @@ class PodNetwork(Protocol):
 
     async def detach(self, *, sandbox_id: str) -> None:
         """Release the address and the link. Gone already is success."""
+
+    async def prune(self, sandbox_ids: Collection[str]) -> None:
+        """Detach all but these: what was left by a daemon that died."""
 
     async def ready(self, pod_cidr: IPv4Network) -> None:
         """Make the node's bridge for this range, if it is not there."""

@@ -70,7 +70,6 @@ class LinuxPodNetwork:
             await self._do(self._remove_doomed)
 
     async def prune(self, sandbox_ids: Collection[str]) -> None:
-        """Detach all pods but these: what was left by a daemon that died."""
         gone = [one for one in self._addresses.all() if one.sandbox_id not in sandbox_ids]
         if gone:
             self._doomed.extend(gone)

@@ -104,6 +104,11 @@ def status(
     )
 
 
+def is_believed_dead(node: Node) -> bool:
+    """Say whether the node's controller has given the kubelet up, having heard nothing of it."""
+    return any(c.type == "Ready" and c.status == "Unknown" for c in node.status.conditions)
+
+
 def capacity(facts: HostFacts) -> dict[str, Quantity]:
     return _resources(facts, memory=facts.memory_bytes, storage=facts.storage_bytes)
 

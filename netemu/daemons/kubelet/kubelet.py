@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -27,7 +28,7 @@ from netemu.daemons.kubelet.attach import AttachedLog, RefusedExec
 from netemu.daemons.kubelet.context import NodeContext
 from netemu.daemons.kubelet.handlers import Handlers
 from netemu.daemons.kubelet.node_agent import NodeAgent
-from netemu.daemons.kubelet.pod_dir import remove_orphan
+from netemu.daemons.kubelet.pod_dir import folders_of_all
 from netemu.daemons.kubelet.pod_worker import PodWorker
 from netemu.daemons.kubelet.sources import ObjectSources
 from netemu.daemons.kubelet.status_writer import StatusWriter
@@ -200,17 +201,20 @@ class Kubelet:
         await pods.synced()
         pods.subscribe(self._pod_changed)
         mine = {pod.metadata.uid for pod in pods.list()}
+        await self._network.prune(mine)
         for uid in self._world.sandboxes.keys() - mine:
-            await self._network.detach(sandbox_id=uid)
             await self._runtime.remove_sandbox(uid)
-            orphan = self._world.sandboxes[uid]
-            remove_orphan(
-                namespace=orphan.namespace,
-                name=orphan.name,
-                uid=uid,
-                state_dir=self._state_dir,
-                run_dir=self._settings.run_dir,
-            )
+        await self._clear_folders()
+
+    async def _clear_folders(self) -> None:
+        """Remove the files of Pods that went while no kubelet looked, of whatever node."""
+        # Looked at first: a folder that comes later belongs to a Pod that is known by then.
+        folders = folders_of_all(state_dir=self._state_dir, run_dir=self._settings.run_dir)
+        known = {sandbox.id for sandbox in await self._runtime.sandboxes()}
+        known |= {pod.metadata.uid for pod in (await self._client.list(Pod)).items}
+        for uid in folders.keys() - known:
+            for folder in folders[uid]:
+                shutil.rmtree(folder, ignore_errors=True)
 
     async def _observe(self) -> adoption.World:
         sandboxes = await self._runtime.sandboxes()

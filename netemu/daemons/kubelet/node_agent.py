@@ -2,12 +2,14 @@
 
 The Node object comes first; its pod range comes from the node IPAM controller and is
 what the network waits for. Then a status every ten seconds if it changed, else every
-five minutes, and a Lease every ten seconds (control-plane-and-node.md, 3.9).
+five minutes, and a Lease every ten seconds (control-plane-and-node.md, 3.9). A Node
+that is believed dead, its kubelet having been silent, is alive with the next look at it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from ipaddress import IPv4Network
@@ -41,13 +43,14 @@ class NodeAgent:
         self._informer = informer
         self._network_came = network_came
         self._changed = asyncio.Event()
+        self._believed_dead = asyncio.Event()
         self._posted_at = 0.0
         self._uid = ""
 
     async def run(self) -> None:
         """Register, then report until cancelled."""
         await self._register()
-        self._informer.subscribe(lambda _old, _new: self._changed.set())
+        self._informer.subscribe(self._node_changed)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._bring_up_network())
             group.create_task(self._report())
@@ -109,9 +112,17 @@ class NodeAgent:
         await self._post(force=True)
         self._tell("NodeReady", f"Node {self._name} status is now: NodeReady")
 
+    def _node_changed(self, _old: Node | None, new: Node | None) -> None:
+        self._changed.set()
+        if new is not None and nodes.is_believed_dead(new):
+            self._believed_dead.set()
+
     async def _report(self) -> None:
+        """Post now and then, and at once when the Node is said to be dead."""
         while True:
-            await asyncio.sleep(_EVERY_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._believed_dead.wait(), _EVERY_S)
+            self._believed_dead.clear()
             await self._post(force=False)
 
     async def _post(self, *, force: bool) -> None:

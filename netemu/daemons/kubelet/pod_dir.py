@@ -6,6 +6,7 @@ is a tmpfs; `emptyDir` volumes and logs lie below its state directory.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import stat
@@ -17,7 +18,6 @@ from netemu.core.kubelet.volumes import VolumeKind, VolumePlan
 from netemu.daemons.kubelet import atomic_writer
 from netemu.errors import HostError
 from netemu.model.core_v1 import Pod
-from netemu.model.meta_v1 import ObjectMeta
 
 
 class PodDir:
@@ -123,12 +123,14 @@ class PodDir:
         shutil.rmtree(self._logs, ignore_errors=True)
 
 
-def remove_orphan(
-    *, namespace: str, name: str, uid: str, state_dir: PurePosixPath, run_dir: PurePosixPath
-) -> None:
-    """Remove the files of a Pod that was deleted while no kubelet looked."""
-    gone = Pod(metadata=ObjectMeta(namespace=namespace, name=name, uid=uid))
-    PodDir(gone, state_dir=state_dir, run_dir=run_dir).remove()
+def folders_of_all(*, state_dir: PurePosixPath, run_dir: PurePosixPath) -> dict[str, list[str]]:
+    """Return the folders of every Pod that there are any of, by its UID."""
+    folders: dict[str, list[str]] = {}
+    for root in (f"{run_dir}/pods", f"{state_dir}/pods", f"{state_dir}/log/pods"):
+        with contextlib.suppress(FileNotFoundError):
+            for name in os.listdir(root):
+                folders.setdefault(name.rpartition("_")[2], []).append(f"{root}/{name}")
+    return folders
 
 
 _CHECKS = {

@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 import pytest
 import yaml
 
-from netemu.client.contract import Client
+from netemu.client.contract import Client, PatchType
 from netemu.core.kubelet.container_spec import node_sandbox_id
 from netemu.daemons.apiserver.server import ApiServer
 from netemu.daemons.kubelet import Kubelet
@@ -426,8 +426,8 @@ spec:
 
 
 async def test_a_new_kubelet_adopts_what_runs(cluster: Cluster) -> None:
-    """Pods go on under a new kubelet; those deleted meanwhile are ended and removed."""
-    for name in ("stays", "goes"):
+    """Pods go on under a new kubelet; of those deleted meanwhile nothing is left."""
+    for name in ("stays", "goes", "vanishes"):
         await cluster.apply(f"""
 apiVersion: v1
 kind: Pod
@@ -435,9 +435,12 @@ metadata: {{name: {name}, namespace: default}}
 spec: {{terminationGracePeriodSeconds: 0, containers: [{{name: c, image: pause}}]}}
 """)
         await cluster.ready(name)
-    before, gone = await cluster.pod("stays"), await cluster.pod("goes")
+    before = await cluster.pod("stays")
+    gone = [(await cluster.pod(name)).metadata.uid for name in ("goes", "vanishes")]
     await cluster.stop_kubelet()
-    await cluster.client.delete(Pod, "goes", "default", grace_period_s=0)
+    for name in ("goes", "vanishes"):
+        await cluster.client.delete(Pod, name, "default", grace_period_s=0)
+    await cluster.runtime.remove_sandbox(gone[1])
     await cluster.start_kubelet()
 
     async def only_one_is_left() -> bool:
@@ -447,7 +450,10 @@ spec: {{terminationGracePeriodSeconds: 0, containers: [{{name: c, image: pause}}
 
     await cluster.until(only_one_is_left)
     after = await cluster.pod("stays")
-    assert gone.metadata.uid not in os.listdir(RUN / "pods")
+    mine = before.metadata.uid
+    assert os.listdir(RUN / "pods") == [mine]
+    assert os.listdir(STATE / "log/pods") == [f"default_stays_{mine}"]
+    assert [lease.sandbox_id for lease in cluster.network.leases()] == [mine]
     assert after.status.pod_ip == before.status.pod_ip
     assert after.status.container_statuses == before.status.container_statuses
     assert after.metadata.uid == before.metadata.uid
@@ -470,6 +476,15 @@ async def test_the_node_and_its_lease(cluster: Cluster) -> None:
     assert node.status.node_info.kubelet_version.startswith("v1.")
     lease = await cluster.client.get(Lease, NODE.name, "kube-node-lease")
     assert lease.spec.holder_identity == NODE.name
+
+
+async def test_a_node_believed_dead_says_that_it_lives(cluster: Cluster) -> None:
+    """At once, and not with the next of its ten-second reports."""
+    unknown = {"conditions": [{"type": "Ready", "status": "Unknown"}]}
+    await cluster.client.patch(
+        Node, NODE.name, "", {"status": unknown}, how=PatchType.STRATEGIC, subresource="status"
+    )
+    await cluster.until(cluster._node_is_ready, within_s=2)
 
 
 async def test_pre_stop_runs_before_the_signal(cluster: Cluster) -> None:
