@@ -67,8 +67,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         code = 2
-    except (KeyboardInterrupt, click.Abort):
-        code = 130
+    except (KeyboardInterrupt, click.Abort) as interruption:
+        code = getattr(interruption, "exit_code", 130)
     except BrokenPipeError:
         # Whoever read our output (head, less) has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

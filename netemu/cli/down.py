@@ -28,24 +28,31 @@ def down(name: str | None, name_option: str | None, everything: bool, keep_logs:
     """
     need_root("down")
     from netemu.cluster import lifecycle
+    from netemu.cluster.plan import complain_about_flags
+    from netemu.core.plans import check_name
     from netemu.host import clusters
 
     there = clusters.known()
     wanted = name or name_option
-    if everything:
-        chosen = there
-    elif wanted:
-        chosen = [wanted]
-    elif len(there) > 1:
+    if everything and wanted:
+        raise UserError(f'either --all or "{wanted}", not both')
+    if not everything and not wanted and len(there) > 1:
         raise UserError(f"several clusters are there ({', '.join(there)}); name one, or --all")
-    else:
-        chosen = there
+    chosen = [check_name(wanted, complain_about_flags)] if wanted else there
     if not chosen:
         click.echo("no cluster is there")
     for each in chosen:
-        found = each in there
-        lifecycle.take_down(each, keep_logs=keep_logs)
-        click.echo(f'cluster "{each}" removed' if found else f'cluster "{each}" was not there')
+        warning = lifecycle.take_down(each, keep_logs=keep_logs)
+        click.echo(_outcome(each, there))
+        if warning:
+            click.echo(f"netemu: {warning}", err=True)
+
+
+def _outcome(name: str, there: list[str]) -> str:
+    if name in there:
+        return f'cluster "{name}" removed'
+    others = f"; there are: {', '.join(there)}" if there else ""
+    return f'cluster "{name}" was not there{others}'
 
 
 COMMAND = down

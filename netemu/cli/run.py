@@ -47,6 +47,7 @@ def run_scenario(
 
     from netemu.cli._show import show_result
     from netemu.cluster import lifecycle
+    from netemu.host.interruption import interrupt_on_sigterm
     from netemu.lab.runner import Report, run_on, to_json
     from netemu.lab.scenario import load_scenario
 
@@ -66,6 +67,7 @@ def run_scenario(
         click.secho(f"scenario {loaded.name}", bold=True)
         if loaded.description:
             click.echo(f"{loaded.description}")
+    interrupt_on_sigterm()
     try:
         if not cluster:
             _bring_up(loaded, began, quiet=quiet)

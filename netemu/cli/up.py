@@ -47,6 +47,8 @@ def up(
     need_root("up")
     from netemu.cluster import lifecycle
     from netemu.cluster.plan import complain_about_flags, read_cluster
+    from netemu.host import clusters
+    from netemu.host.interruption import interrupt_on_sigterm
     from netemu.model.cluster_v1alpha1 import Cluster
 
     cluster, complain = read_cluster(config) if config else (Cluster(), complain_about_flags)
@@ -59,6 +61,14 @@ def up(
     spec.proxy_mode = proxy_mode or spec.proxy_mode
     spec.iptables = iptables or spec.iptables
 
+    interrupt_on_sigterm()
+    described = config or nodes is not None or overlay or proxy_mode or iptables
+    if described and clusters.exists(wanted):
+        click.echo(
+            f'netemu: cluster "{wanted}" is there and stays as it was made; '
+            f"'sudo netemu down {wanted}' first, for another",
+            err=True,
+        )
     say = (lambda _text: None) if quiet else click.echo
     started = False
     for progress in lifecycle.bring_up(cluster, complain, began=began, context=not no_context):
@@ -68,6 +78,9 @@ def up(
         elif progress.ready:
             took = f" after {progress.at_s:.2f} s" if started else " already"
             say(f'cluster "{wanted}" runs{took}')
+        if progress.warning:
+            click.echo(f"netemu: {progress.warning}", err=True)
+            no_context = True
     if not quiet and started:
         _what_now(wanted, no_context)
 

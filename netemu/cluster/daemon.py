@@ -16,10 +16,9 @@ import signal
 import sys
 import time
 
-from netemu.cluster.launch import PRELOAD, Reporter
+from netemu.cluster.launch import PRELOAD, Reporter, wait_for_go
 from netemu.errors import MissingFacility, NetemuError
 from netemu.host import clusters
-from netemu.host.processes import boot_id, start_ticks
 from netemu.host.runtime import ZygoteRuntime, start_zygote
 from netemu.model.settings import ClusterSettings
 
@@ -39,6 +38,8 @@ def main() -> None:
     parser.add_argument("--began", type=float, default=None)
     parser.add_argument("--zygote-fd", type=int, default=-1, help="ends when the zygote listens")
     options = parser.parse_args()
+    if not wait_for_go():
+        return
     began = time.monotonic() if options.began is None else options.began
     reporter = Reporter(options.progress_fd, began)
     settings = clusters.load_settings(options.cluster)
@@ -134,10 +135,9 @@ class _Record:
     """Keeps daemon.json true, and whoever waits informed."""
 
     def __init__(self, settings: ClusterSettings, reporter: Reporter) -> None:
-        self._path = clusters.ClusterFolders(settings.name).daemon_record
+        self._cluster = settings.name
         self._reporter = reporter
-        pid = os.getpid()
-        self._record = clusters.DaemonRecord(pid=pid, start=start_ticks(pid) or 0, boot=boot_id())
+        self._record = clusters.record_of(os.getpid())
         self._write()
 
     def reached(self, stage: str, url: str = "") -> None:
@@ -152,9 +152,7 @@ class _Record:
         self._reporter.ready()
 
     def _write(self) -> None:
-        import msgspec
-
-        clusters.write_atomically(self._path, msgspec.json.encode(self._record))
+        clusters.save_record(self._cluster, self._record)
 
 
 if __name__ == "__main__":

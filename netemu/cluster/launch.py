@@ -26,6 +26,7 @@ from netemu.host.zygote import birth
 from netemu.model.settings import ClusterSettings
 
 START_TIMEOUT_S = 60.0
+GO = b"+"
 PRELOAD = ("netemu.images.standin", "netemu.images.agnhost", "netemu.daemons.dns")
 """What the zygote imports once, so that no container has to."""
 
@@ -40,6 +41,8 @@ class Progress(msgspec.Struct, kw_only=True, omit_defaults=True):
     error: str = ""
     missing: bool = False
     """The error is that the host lacks something."""
+    warning: str = ""
+    """The cluster runs, but something beside it is not as wished."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ def start_daemon(settings: ClusterSettings, *, began: float) -> Iterator[Progres
                 *("--progress-fd", str(writing), "--began", repr(began)),
                 *("--zygote-fd", str(zygote)),
             ],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
             pass_fds=[writing, zygote],
@@ -91,10 +94,32 @@ def start_daemon(settings: ClusterSettings, *, began: float) -> Iterator[Progres
             cwd="/",
             env={**os.environ, "PYTHONPATH": _import_root()},
         )
+    _let_go(daemon, settings.name)
     os.close(writing)
     os.close(zygote)
     with os.fdopen(reading, "rb", buffering=0) as pipe:
         yield from _follow(pipe.fileno(), daemon, str(folders.daemon_log))
+
+
+def _let_go(daemon: subprocess.Popen[bytes], cluster: str) -> None:
+    """Put the daemon on record, then let it begin: whoever cleans up finds it by that alone.
+
+    If we die in between, it reads the end of its input and ends.
+    """
+    clusters.save_record(cluster, clusters.record_of(daemon.pid))
+    assert daemon.stdin is not None
+    with contextlib.suppress(BrokenPipeError), daemon.stdin:
+        daemon.stdin.write(GO)
+
+
+def wait_for_go() -> bool:
+    """Wait, in the daemon, until it is on record; False if that will never be."""
+    if os.read(0, 1) != GO:
+        return False
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    return True
 
 
 def _import_root() -> str:

@@ -9,16 +9,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from netemu.cluster import launch
 from netemu.cluster.launch import Progress
 from netemu.core.plans import NAME_MAX, Complain, check_name
-from netemu.errors import HostError, MissingFacility
+from netemu.errors import HostError, MissingFacility, UserError
 from netemu.host import clusters
 from netemu.host.clusters import ClusterFolders
+from netemu.host.interruption import uninterrupted
 from netemu.model.cluster_v1alpha1 import Cluster
 from netemu.model.settings import ClusterSettings
 
-_PREVIOUS_CONTEXT = "previous-context"
+_KUBECTL_CONFIGS = "kubectl-configs.json"
 
 
 def bring_up(
@@ -27,8 +30,8 @@ def bring_up(
     """Start the cluster and yield its progress; the last line is `ready`.
 
     One that runs already yields `ready` at once; one that exists but does not run
-    gets its daemon back, with the settings it was made with. A start that fails is
-    taken down again, unless the cluster existed before.
+    gets its daemon back, with the settings it was made with. A start that fails or is
+    interrupted is taken down again, unless the cluster existed before.
     """
     name = check_name(cluster.metadata.name, complain)
     with clusters.locked(name):
@@ -36,29 +39,39 @@ def bring_up(
         if record is not None and record.ready:
             yield Progress(ready=True)
             return
+        if record is not None:
+            # Its `up` was killed, and nobody hears it any more: the next one goes on.
+            record.process.end(grace_s=0.0)
+        if context:
+            _check_kubectl_config()
         existed = clusters.exists(name)
-        settings = clusters.load_settings(name) if existed else _new_settings(cluster, complain)
-        clusters.make_folders(name)
-        clusters.save_settings(settings)
         try:
-            for progress in launch.start_daemon(settings, began=began):
-                if progress.error:
-                    raise _refusal(progress, name)
-                if progress.ready and context:
-                    _add_context(name)
-                yield progress
-        except (HostError, MissingFacility):
+            settings = clusters.load_settings(name) if existed else _settle(cluster, complain)
+            yield from _start(settings, began=began, context=context)
+        except (HostError, MissingFacility, KeyboardInterrupt):
             if not existed:
-                from netemu.cluster import removal
-
-                removal.remove(name, keep_logs=True)
+                _remove(name, keep_logs=True)
             raise
 
 
-def _new_settings(cluster: Cluster, complain: Complain) -> ClusterSettings:
+def _settle(cluster: Cluster, complain: Complain) -> ClusterSettings:
+    """Decide on addresses and flavours, for good, and before anybody else does."""
     from netemu.cluster.plan import make_settings
 
-    return make_settings(cluster, complain)
+    with clusters.choosing():
+        settings = make_settings(cluster, complain)
+        clusters.make_folders(settings.name)
+        clusters.save_settings(settings)
+    return settings
+
+
+def _start(settings: ClusterSettings, *, began: float, context: bool) -> Iterator[Progress]:
+    for progress in launch.start_daemon(settings, began=began):
+        if progress.error:
+            raise _refusal(progress, settings.name)
+        if progress.ready and context:
+            progress.warning = _add_context(settings.name)
+        yield progress
 
 
 def free_name(wish: str) -> str:
@@ -78,36 +91,81 @@ def _refusal(progress: Progress, name: str) -> HostError | MissingFacility:
     return HostError("starting the cluster", answer=f"{progress.error}; see {log}")
 
 
-def _add_context(name: str) -> None:
+# --- kubectl's own configuration ---------------------------------------------------------
+
+
+def _check_kubectl_config() -> None:
+    from netemu.host import kubectl_config
+
+    kubectl_config.check()
+
+
+def _add_context(name: str) -> str:
+    """Make the cluster's context current; return why that cannot be, if so.
+
+    A cluster that runs is of use without it.
+    """
     import yaml
 
     from netemu.host import kubectl_config
 
     folders = ClusterFolders(name)
     kubeconfig: dict[str, Any] = yaml.safe_load(folders.kubeconfig.read_text())
-    previous = kubectl_config.add_context(name, kubeconfig)
-    kept = folders.state / _PREVIOUS_CONTEXT
-    if previous or not kept.exists():
-        # Where it was written and what was current: `down` may run in another shell.
-        text = f"{kubectl_config.config_path()}\n{previous}\n"
-        clusters.write_atomically(kept, text.encode())
+    try:
+        _note_config(name, kubectl_config.config_path())
+        kubectl_config.add_context(name, kubeconfig)
+    except (HostError, UserError) as error:
+        return f"no kubectl context: {error}"
+    return ""
 
 
-def take_down(name: str, *, keep_logs: bool) -> None:
-    """Remove the cluster and every trace of it; safe at any point, also twice."""
-    from netemu.cluster import removal
+def _note_config(name: str, path: Path) -> None:
+    """Keep which file is about to be changed, and what it was: for `down`, in any shell."""
+    noted = _noted_configs(name)
+    if str(path) not in noted:
+        noted[str(path)] = path.read_bytes() if path.exists() else b""
+        kept = ClusterFolders(name).state / _KUBECTL_CONFIGS
+        clusters.write_atomically(kept, msgspec.json.encode(noted))
 
-    with clusters.locked(name):
-        _remove_context(name)
-        removal.remove(name, keep_logs=keep_logs)
+
+def _noted_configs(name: str) -> dict[str, bytes]:
+    try:
+        data = (ClusterFolders(name).state / _KUBECTL_CONFIGS).read_bytes()
+        return msgspec.json.decode(data, type=dict[str, bytes])
+    except (FileNotFoundError, msgspec.DecodeError):
+        return {}
 
 
-def _remove_context(name: str) -> None:
+def _remove_contexts(name: str) -> str:
+    """Take the context away again; return what stood in the way."""
     from netemu.host import kubectl_config
 
-    kept = ClusterFolders(name).state / _PREVIOUS_CONTEXT
-    try:
-        path, previous = kept.read_text().splitlines()[:2]
-    except (FileNotFoundError, ValueError):
-        return
-    kubectl_config.remove_context(name, previous, path=Path(path))
+    warning = ""
+    for path, original in _noted_configs(name).items():
+        try:
+            kubectl_config.remove_context(name, Path(path), original=original)
+        except (HostError, UserError) as error:
+            context = kubectl_config.context_name(name)
+            warning = f"the context {context} stays in your kubectl configuration: {error}"
+    return warning
+
+
+# --- down --------------------------------------------------------------------------------
+
+
+def take_down(name: str, *, keep_logs: bool) -> str:
+    """Remove the cluster and every trace of it; safe at any point, also twice.
+
+    Returns what could not be put back, if anything.
+    """
+    with clusters.locked(name):
+        return _remove(name, keep_logs=keep_logs)
+
+
+def _remove(name: str, *, keep_logs: bool) -> str:
+    from netemu.cluster import removal
+
+    with uninterrupted():
+        warning = _remove_contexts(name)
+        removal.remove(name, keep_logs=keep_logs)
+    return warning

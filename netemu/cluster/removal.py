@@ -7,13 +7,21 @@ works after any crash, and twice.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import fcntl
+import time
+from collections.abc import Iterator
+from typing import TextIO
 
+from netemu.errors import HostError
 from netemu.host import clusters, underlay
 from netemu.host.clusters import ClusterFolders
 from netemu.host.processes import ProcessId
 from netemu.host.runtime import ZygoteRuntime, start_zygote
 
 _ZYGOTE_ENDS_WITHIN_S = 5.0
+_SHUTDOWN_WITHIN_S = 15.0
+_LOOK_AGAIN_S = 0.01
 
 
 def remove(name: str, *, keep_logs: bool) -> None:
@@ -22,21 +30,73 @@ def remove(name: str, *, keep_logs: bool) -> None:
     if record is not None:
         # It is crash-only: there is nothing that it would have to finish.
         record.process.end(grace_s=0.0)
-    folders = clusters.ClusterFolders(name)
-    if folders.run.exists():
-        asyncio.run(_end_containers(folders))
-    underlay.remove_all(name, others=[other for other in clusters.known() if other != name])
-    clusters.remove_folders(name, keep_logs=keep_logs)
+    folders = ClusterFolders(name)
+    with _without_zygote(folders):
+        underlay.remove_all(name, others=[other for other in clusters.known() if other != name])
+        clusters.remove_folders(name, keep_logs=keep_logs)
 
 
-async def _end_containers(folders: ClusterFolders) -> None:
+@contextlib.contextmanager
+def _without_zygote(folders: ClusterFolders) -> Iterator[None]:
+    """End the zygote and all that it made, and hold its lock: no other can come meanwhile.
+
+    One that a killed `up` has only begun to start finds the lock held, or no folder.
+    """
+    if not folders.run.exists():
+        yield
+        return
+    deadline = time.monotonic() + _ZYGOTE_ENDS_WITHIN_S
+    while True:
+        _end_zygote(folders)
+        with open(folders.run / "zygote.pid", "a", encoding="ascii") as lock:
+            if _lock(lock):
+                yield
+                return
+        if time.monotonic() > deadline:
+            raise HostError("ending the zygote", where=str(folders.run), answer="another came")
+        time.sleep(_LOOK_AGAIN_S)
+
+
+def _lock(file: TextIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _end_zygote(folders: ClusterFolders) -> None:
     """Have the zygote end all that it made, then itself.
 
-    If it has died, a new one adopts from the records what the old one left.
+    If it has died or does not answer, a new one adopts from the records what it left.
     """
+    try:
+        asyncio.run(_shut_down(folders))
+    except HostError:
+        silent = _zygote_on_record(folders)
+        if silent is None:
+            raise
+        silent.end(grace_s=0.0)
+        asyncio.run(_shut_down(folders))
+
+
+async def _shut_down(folders: ClusterFolders) -> None:
     await start_zygote(folders.run, folders.state, folders.name)
     runtime = await ZygoteRuntime.connect(folders.run)
     zygote = ProcessId.of(await runtime.pid())
-    await runtime.shutdown()
+    try:
+        async with asyncio.timeout(_SHUTDOWN_WITHIN_S):
+            await runtime.shutdown()
+    except TimeoutError as error:
+        raise HostError("ending the containers", answer="the zygote does not answer") from error
     if zygote is not None:
         zygote.wait(_ZYGOTE_ENDS_WITHIN_S)
+
+
+def _zygote_on_record(folders: ClusterFolders) -> ProcessId | None:
+    try:
+        pid, start = (folders.run / "zygote.pid").read_text(encoding="ascii").split()
+    except (FileNotFoundError, ValueError):
+        return None
+    process = ProcessId(int(pid), int(start))
+    return process if process.alive else None

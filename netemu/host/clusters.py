@@ -12,22 +12,29 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TextIO
 
 import msgspec
 
 from netemu.errors import HostBusyError, UserError
-from netemu.host.processes import ProcessId, boot_id
+from netemu.host.processes import ProcessId, boot_id, start_ticks
 from netemu.model.settings import ClusterSettings
 
 STATE_ROOT = Path("/var/lib/netemu")
 RUN_ROOT = Path("/run/netemu")
 _LOCKS = ".locks"
+_CHOICE = ".choice"
+_GONE = ".gone"
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_LOCK_PATIENCE_S = 10.0
+_LOOK_AGAIN_S = 0.02
 
 
 class DaemonRecord(msgspec.Struct, kw_only=True):
@@ -82,12 +89,30 @@ def exists(name: str) -> bool:
 
 
 def known() -> list[str]:
-    """Return every cluster that has left a trace in either folder, sorted."""
-    found: set[str] = set()
-    for root in (STATE_ROOT, RUN_ROOT):
-        with contextlib.suppress(FileNotFoundError):
-            found |= {entry.name for entry in os.scandir(root) if entry.is_dir()}
-    return sorted(name for name in found if not name.startswith("."))
+    """Return every cluster that has left a trace in either folder, sorted.
+
+    Logs that somebody asked to keep are none.
+    """
+    made = {name for name in _folders(STATE_ROOT) if not _holds_only_logs(STATE_ROOT / name)}
+    running = {_of_gone(name) or name for name in _folders(RUN_ROOT)}
+    return sorted(name for name in made | running if _NAME.fullmatch(name))
+
+
+def _folders(root: Path) -> list[str]:
+    with contextlib.suppress(FileNotFoundError):
+        return [entry.name for entry in os.scandir(root) if entry.is_dir()]
+    return []
+
+
+def _holds_only_logs(folder: Path) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return os.listdir(folder) == ["log"]
+    return False
+
+
+def _of_gone(folder: str) -> str:
+    """Return the cluster whose run folder was set aside, to be removed."""
+    return folder.removesuffix(_GONE).removeprefix(".") if folder.endswith(_GONE) else ""
 
 
 def running() -> list[str]:
@@ -104,6 +129,15 @@ def daemon_of(name: str) -> DaemonRecord | None:
     if record.boot != boot_id() or not record.process.alive:
         return None
     return record
+
+
+def record_of(pid: int) -> DaemonRecord:
+    """Return what a daemon's record says at first: who it is."""
+    return DaemonRecord(pid=pid, start=start_ticks(pid) or 0, boot=boot_id())
+
+
+def save_record(name: str, record: DaemonRecord) -> None:
+    write_atomically(ClusterFolders(name).daemon_record, msgspec.json.encode(record))
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int = 0o600) -> None:
@@ -152,19 +186,29 @@ def _decode_field(type_: type, value: Any) -> Any:
 
 
 def remove_folders(name: str, *, keep_logs: bool) -> None:
-    """Remove what `make_folders` made. Gone already is success."""
+    """Remove what `make_folders` made. Gone already is success.
+
+    The run folder goes first and at once: what is about to start there finds nothing.
+    """
     folders = ClusterFolders(name)
-    shutil.rmtree(folders.run, ignore_errors=True)
+    gone = RUN_ROOT / f".{name}{_GONE}"
+    shutil.rmtree(gone, ignore_errors=True)
+    with contextlib.suppress(FileNotFoundError):
+        folders.run.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
     if keep_logs and (folders.state / "log").is_dir():
         for entry in os.scandir(folders.state):
             if entry.name != "log":
                 _remove(Path(entry.path))
     else:
         shutil.rmtree(folders.state, ignore_errors=True)
-    for root in (RUN_ROOT, STATE_ROOT):
+    _remove_empty_roots()
+
+
+def _remove_empty_roots() -> None:
+    for folder in (RUN_ROOT / _LOCKS, RUN_ROOT, STATE_ROOT):
         with contextlib.suppress(OSError):
-            shutil.rmtree(root / _LOCKS) if not known() else None
-            root.rmdir()  # Only when it is empty.
+            folder.rmdir()  # Only when it is empty.
 
 
 def _remove(path: Path) -> None:
@@ -178,16 +222,55 @@ def _remove(path: Path) -> None:
 def locked(name: str) -> Iterator[None]:
     """Hold the cluster's lock, so that `up` and `down` of one name do not meet.
 
-    Raises HostBusyError if another process holds it. The kernel drops it when its
-    holder dies, so a killed `up` locks nobody out.
+    Waits for another command for a while; HostBusyError if that does not end. The
+    kernel drops the lock when its holder dies, so a killed `up` locks nobody out.
     """
-    folder = RUN_ROOT / _LOCKS
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with open(folder / name, "w", encoding="ascii") as file:
+    path = RUN_ROOT / _LOCKS / name
+    with _take(path, name) as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise HostBusyError(
-                f'another netemu command is making or removing cluster "{name}"'
-            ) from None
+            yield
+        finally:
+            # Only who holds the lock may remove its file, or two could hold two.
+            if name not in known() and _is_still(file, path):
+                path.unlink()
+                _remove_empty_roots()
+
+
+@contextlib.contextmanager
+def choosing() -> Iterator[None]:
+    """Hold what keeps two new clusters from choosing the same addresses."""
+    with locked(_CHOICE):
         yield
+
+
+@contextlib.contextmanager
+def _take(path: Path, name: str) -> Iterator[TextIO]:
+    deadline = time.monotonic() + _LOCK_PATIENCE_S
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with contextlib.suppress(FileNotFoundError), open(path, "a", encoding="ascii") as file:
+            if _lock(file) and _is_still(file, path):
+                yield file
+                return
+        if time.monotonic() > deadline:
+            raise HostBusyError(
+                f'another netemu command has been making or removing cluster "{name}" '
+                f"for {_LOCK_PATIENCE_S:g} s"
+            )
+        time.sleep(_LOOK_AGAIN_S)
+
+
+def _lock(file: TextIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_still(file: TextIO, path: Path) -> bool:
+    """Whether the open file is the one that others find by its name."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False

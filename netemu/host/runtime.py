@@ -46,9 +46,14 @@ async def start_zygote(
     """Start the cluster's zygote unless one answers. It adopts what an earlier one left."""
     if birth.answers(run_dir):
         return
+    os.makedirs(run_dir, mode=0o755, exist_ok=True)
     argv = birth.command(run_dir, state_dir, cluster, preload)
     process = await asyncio.create_subprocess_exec(
-        *argv, env=birth.environment(), stdin=subprocess.DEVNULL, cwd="/"
+        *argv,
+        env=birth.environment(),
+        stdin=subprocess.DEVNULL,
+        cwd="/",
+        start_new_session=True,  # Ctrl-C is for whoever waits for us, not for it.
     )
     if await process.wait() != 0:
         log = Path(run_dir, "zygote.log")

@@ -41,7 +41,6 @@ _LAZY = (
 
 def main(arguments: Sequence[str]) -> int:
     options = _parse(arguments)
-    os.makedirs(options.run_dir, mode=0o755, exist_ok=True)
     heard, said = os.pipe()
     if os.fork():
         os.close(said)
@@ -49,7 +48,10 @@ def main(arguments: Sequence[str]) -> int:
     os.close(heard)
     if options.hold >= 0:
         os.close(options.hold)  # The starter's business.
-    _become_independent(options.run_dir)
+    try:
+        _become_independent(options.run_dir)
+    except FileNotFoundError:
+        return 1  # The cluster has been removed before it began.
     with _only_one(options.run_dir) as alone:
         if not alone:
             os.write(said, b"+")  # Another one listens, or will in a moment.
@@ -97,10 +99,15 @@ def _raise_file_limit() -> None:
 @contextlib.contextmanager
 def _only_one(run_dir: str) -> Iterator[bool]:
     """Hold the lock that says: the zygote of this directory is me."""
-    fd = os.open(f"{run_dir}/zygote.pid", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    path = f"{run_dir}/zygote.pid"
     try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        # Whoever removes the cluster holds the lock, and takes its file away.
+        alone = os.path.samestat(os.fstat(fd), os.stat(path))
+    except (BlockingIOError, FileNotFoundError):
+        alone = False
+    if not alone:
         yield False
         return
     os.ftruncate(fd, 0)

@@ -60,6 +60,7 @@ def begin(run_dir: Folder, state_dir: Folder, cluster: str, preload: Sequence[st
     """
     reading, writing = os.pipe()
     try:
+        os.makedirs(run_dir, mode=0o755, exist_ok=True)
         if not answers(run_dir):
             starter = subprocess.Popen(
                 [*command(run_dir, state_dir, cluster, preload), "--hold", str(writing)],
@@ -67,6 +68,7 @@ def begin(run_dir: Folder, state_dir: Folder, cluster: str, preload: Sequence[st
                 stdin=subprocess.DEVNULL,
                 pass_fds=[writing],
                 cwd="/",
+                start_new_session=True,
             )
             starter.returncode = 0  # Nobody here waits for it.
     finally:
