@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import sys
@@ -10,6 +11,9 @@ from pathlib import Path
 import pytest
 from house_tree import ROOT, our_files, shown
 from readme_session import Command, missing_line, play, read_commands
+
+from netemu.core.control.contract import Controller
+from netemu.lab.contract import Step
 
 README = ROOT / "README.md"
 _WITHIN_S = 180.0
@@ -85,3 +89,44 @@ def test_links_lead_somewhere() -> None:
         if not (path.parent / target).exists()
     ]
     assert lost == []
+
+
+_FILE = re.compile(r"`((?:core|host|daemons|cluster|lab|cli|client|model|storage|images)/[\w/.]+)`")
+
+
+def test_the_files_that_the_house_names_are_there() -> None:
+    """netemu/README.md does not lead to files that have moved on."""
+    text = (ROOT / "netemu/README.md").read_text(encoding="utf-8")
+    named = {name for name in _FILE.findall(text) if not re.search(r"/(x|podcount)\.py$", name)}
+    assert len(named) > 50
+    planned = {"core/policy/", "lab/faults/"}
+    assert [name for name in named - planned if not (ROOT / "netemu" / name).exists()] == []
+
+
+_EXAMPLES = [
+    pytest.param(code, id=f"{shown(path)}-{number}")
+    for path in our_files(suffix=".md")
+    for number, code in enumerate(
+        re.findall(
+            r"^```python\n(.*?)^```$", path.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+        )
+    )
+]
+
+
+@pytest.mark.parametrize("code", _EXAMPLES)
+def test_an_example_of_a_plugin_is_whole(code: str, tmp_path: Path) -> None:
+    """The code that a README shows can be copied into a file and is a plugin."""
+    file = tmp_path / "example_of_readme.py"
+    file.write_text(code, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[file.stem] = module
+    try:
+        spec.loader.exec_module(module)
+        plugin = getattr(module, "CONTROLLER", None) or getattr(module, "STEP")  # noqa: B009
+        assert isinstance(plugin, Controller) or issubclass(plugin, Step)
+    finally:
+        del sys.modules[file.stem]
