@@ -3,6 +3,9 @@
 Between parent and child there is a socket of packets. The child sends one packet
 when it is ready or when a step failed; a child that execs says nothing, since the
 socket closes by itself. It can carry a descriptor, too: a terminal's master.
+
+A child does nothing before it is let go, and ends if that never comes: so whoever is
+killed between forking it and writing down its pid leaves no process that nobody knows.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from netemu.host.zygote import syscalls
 
 START_ERROR = 128
 """The exit code of a container that could not be started, as containerd gives it."""
+_GO = b"!"
 _READY = b"+"
 _FAILED = b"-"
 
@@ -77,6 +81,11 @@ class Ear:
             self.error = StartError(text, int(errno))
         return True
 
+    def let_go(self) -> None:
+        """Let the child begin: it is on record."""
+        with contextlib.suppress(OSError):
+            self._socket.send(_GO)
+
     def close(self) -> None:
         self._socket.close()
 
@@ -120,11 +129,14 @@ class PidNamespaces:
 def fork(
     become: Callable[[Voice], int], *, born_in: contextlib.AbstractContextManager[None]
 ) -> tuple[int, Ear]:
-    """Fork a child that runs `become` and exits with what it returns."""
+    """Fork a child that, once let go, runs `become` and exits with what it returns."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with born_in:
         pid = os.fork()
         if pid == 0:
+            ours.close()
+            if not theirs.recv(1):
+                os._exit(START_ERROR)
             _live(become, Voice(theirs))
     theirs.close()
     return pid, Ear(ours)

@@ -113,6 +113,7 @@ class Keeper:
         sandbox = Sandbox(state, spec.hostname, spec.cgroup, spec.share_pid, waiting=[outcome])
         self._sandboxes[spec.id] = sandbox
         self._records.save(SandboxRecord(spec=spec, state=state))
+        ear.let_go()
         self._processes.watch(pid, lambda _: self._pause_is_gone(sandbox))
         self._listen(ear, lambda: self._sandbox_spoke(sandbox, ear))
 
@@ -211,6 +212,7 @@ class Keeper:
         self._containers[spec.id] = container
         record = ContainerRecord(spec=spec, state=state, pid_start=start_ticks(pid) or 0)
         self._records.save(record)
+        ear.let_go()
         self._pump(container)
         self._processes.watch(pid, lambda status: self._container_ended(container, ear, status))
         self._listen(ear, lambda: self._container_spoke(container, ear))

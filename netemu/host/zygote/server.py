@@ -249,6 +249,7 @@ class Zygote:
         finally:
             for fd in streams:
                 os.close(fd)
+        ear.let_go()
         client.exec_pid = pid
         self._processes.watch(pid, lambda status: self._exec_ended(client, request, status))
         fd = ear.fileno()
