@@ -16,6 +16,9 @@ class KubeletStreams:
     def __init__(self, kubelets: Mapping[str, Kubelet]) -> None:
         self._kubelets = kubelets
 
+    def require_running(self, pod: Pod, container: str) -> None:
+        self._kubelet(pod).require_running(pod, container)
+
     async def open_exec(
         self, pod: Pod, container: str, argv: Sequence[str], *, stdin: bool, tty: bool
     ) -> ExecSession:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from netemu.model.meta_v1 import LabelSelectorRequirement
 from netemu.model.schema import ApiObject
-from netemu.model.wire import ApiStruct, always
+from netemu.model.wire import ApiStruct, always, always_list
 
 
 class FieldSelectorRequirement(ApiStruct):
@@ -57,3 +57,49 @@ class SelfSubjectAccessReview(ApiObject):
 
     spec: Annotated[SelfSubjectAccessReviewSpec, 2] = always(SelfSubjectAccessReviewSpec)
     status: Annotated[SubjectAccessReviewStatus, 3] = always(SubjectAccessReviewStatus)
+
+
+class SubjectAccessReviewSpec(ApiStruct):
+    resource_attributes: Annotated[ResourceAttributes | None, 1] = None
+    non_resource_attributes: Annotated[NonResourceAttributes | None, 2] = None
+    user: Annotated[str, 3] = ""
+    groups: Annotated[list[str], 4] = []
+    extra: Annotated[dict[str, list[str]], 5] = {}
+    uid: Annotated[str, 6] = ""
+
+
+class SubjectAccessReview(ApiObject):
+    API_VERSION, KIND = "authorization.k8s.io/v1", "SubjectAccessReview"
+
+    spec: Annotated[SubjectAccessReviewSpec, 2] = always(SubjectAccessReviewSpec)
+    status: Annotated[SubjectAccessReviewStatus, 3] = always(SubjectAccessReviewStatus)
+
+
+class ResourceRule(ApiStruct):
+    verbs: Annotated[list[str], 1] = always_list()
+    api_groups: Annotated[list[str], 2] = []
+    resources: Annotated[list[str], 3] = []
+    resource_names: Annotated[list[str], 4] = []
+
+
+class NonResourceRule(ApiStruct):
+    verbs: Annotated[list[str], 1] = always_list()
+    non_resource_urls: Annotated[list[str], 2] = []
+
+
+class SelfSubjectRulesReviewSpec(ApiStruct):
+    namespace: Annotated[str, 1] = ""
+
+
+class SubjectRulesReviewStatus(ApiStruct):
+    resource_rules: Annotated[list[ResourceRule], 1] = always_list()
+    non_resource_rules: Annotated[list[NonResourceRule], 2] = always_list()
+    incomplete: Annotated[bool, 3] = always(bool)
+    evaluation_error: Annotated[str, 4] = ""
+
+
+class SelfSubjectRulesReview(ApiObject):
+    API_VERSION, KIND = "authorization.k8s.io/v1", "SelfSubjectRulesReview"
+
+    spec: Annotated[SelfSubjectRulesReviewSpec, 2] = always(SelfSubjectRulesReviewSpec)
+    status: Annotated[SubjectRulesReviewStatus, 3] = always(SubjectRulesReviewStatus)

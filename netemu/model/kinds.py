@@ -7,7 +7,11 @@ from typing import Any
 
 from netemu.model import apps_v1, core_v1, discovery_v1, events_v1, meta_v1
 from netemu.model.authentication_v1 import SelfSubjectReview, TokenRequest, TokenReview
-from netemu.model.authorization_v1 import SelfSubjectAccessReview
+from netemu.model.authorization_v1 import (
+    SelfSubjectAccessReview,
+    SelfSubjectRulesReview,
+    SubjectAccessReview,
+)
 from netemu.model.autoscaling_v1 import Scale
 from netemu.model.coordination_v1 import Lease
 from netemu.model.policy_v1 import Eviction
@@ -209,6 +213,8 @@ REVIEWS: tuple[Resource, ...] = tuple(
         (TokenReview, "tokenreviews"),
         (SelfSubjectReview, "selfsubjectreviews"),
         (SelfSubjectAccessReview, "selfsubjectaccessreviews"),
+        (SelfSubjectRulesReview, "selfsubjectrulesreviews"),
+        (SubjectAccessReview, "subjectaccessreviews"),
     )
 )
 """What is asked by creating it, and is never stored."""

@@ -104,6 +104,7 @@ _ACRONYMS = {
     "ips": "IPs",
     "pid": "PID",
     "uri": "URI",
+    "urls": "URLs",
     "uuid": "UUID",
     "wwns": "WWNs",
 }

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from netemu.core.apiserver import discovery, openapi
 from netemu.core.apiserver.negotiation import OPENAPI_V2_PROTOBUF, Form, negotiate
+from netemu.daemons.apiserver import impersonation
 from netemu.daemons.apiserver.identity import Authenticator, TokenIssuer
 from netemu.daemons.apiserver.options import flag, write_options
 from netemu.daemons.apiserver.paths import Target, parse_target
@@ -41,6 +42,9 @@ log = logging.getLogger(__name__)
 _OPEN_TO_ALL = ("version", "healthz", "livez", "readyz")
 _STREAMS = ("exec", "attach", "log", "portforward", "proxy")
 _SUCCESS = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
+_NO_EPHEMERAL = (
+    "netemu runs no ephemeral containers yet: use `kubectl exec`, or `netemu shell` on the pod"
+)
 _REVIEW_PLURALS = frozenset(resource.plural for resource in REVIEWS)
 
 
@@ -101,10 +105,11 @@ class HttpApi:
     def _user(self, request: web.BaseRequest) -> UserInfo:
         transport = request.transport
         tls = transport.get_extra_info("ssl_object") if transport else None
-        return self._authenticator.user(
+        user = self._authenticator.user(
             certificate_der=tls.getpeercert(True) if tls else None,
             authorization=request.headers.get("Authorization", ""),
         )
+        return impersonation.effective(user, request)
 
     # Documents.
 
@@ -202,6 +207,8 @@ class HttpApi:
             raise no_such_path()
         if part.name in _STREAMS:
             return await self._stream(request, target)
+        if part.name == "ephemeralcontainers" and request.method != "GET":
+            raise ApiError(501, "NotImplemented", _NO_EPHEMERAL)
         match request.method, part.name:
             case _, "scale":
                 return await self._scale(request, target)

@@ -16,7 +16,15 @@ from netemu.model.authentication_v1 import (
     TokenReviewStatus,
     UserInfo,
 )
-from netemu.model.authorization_v1 import SelfSubjectAccessReview, SubjectAccessReviewStatus
+from netemu.model.authorization_v1 import (
+    NonResourceRule,
+    ResourceRule,
+    SelfSubjectAccessReview,
+    SelfSubjectRulesReview,
+    SubjectAccessReview,
+    SubjectAccessReviewStatus,
+    SubjectRulesReviewStatus,
+)
 from netemu.model.schema import ApiObject
 
 
@@ -34,9 +42,11 @@ class Reviews:
         match review:
             case SelfSubjectReview():
                 review.status.user_info = user
-            case SelfSubjectAccessReview():
+            case SelfSubjectAccessReview() | SubjectAccessReview():
                 # There is no RBAC: whoever is known may do everything.
                 review.status = SubjectAccessReviewStatus(allowed=True)
+            case SelfSubjectRulesReview():
+                review.status = _everything()
             case TokenReview():
                 review.status = self._review(review)
         return json_reply(codec.encode(review), code=201, warnings=body.warnings)
@@ -47,3 +57,10 @@ class Reviews:
             return TokenReviewStatus(error="invalid bearer token")
         audiences = review.spec.audiences or [self._tokens.issuer]
         return TokenReviewStatus(authenticated=True, user=user, audiences=audiences)
+
+
+def _everything() -> SubjectRulesReviewStatus:
+    return SubjectRulesReviewStatus(
+        resource_rules=[ResourceRule(verbs=["*"], api_groups=["*"], resources=["*"])],
+        non_resource_rules=[NonResourceRule(verbs=["*"], non_resource_urls=["*"])],
+    )

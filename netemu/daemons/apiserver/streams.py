@@ -29,11 +29,22 @@ STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
 _V4, _V5 = "v4.channel.k8s.io", "v5.channel.k8s.io"
 _PROTOCOLS = (_V5, _V4)
 _DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
+_NOT_SPOKEN = (
+    "exec, attach and cp need WebSocket, which kubectl speaks from version 1.30 on: "
+    "use a newer kubectl, or `netemu exec`"
+)
 _LARGEST_MESSAGE = 4 * 1024 * 1024
 
 
 class StreamHooks(Protocol):
     """The way to the containers."""
+
+    def require_running(self, pod: Pod, container: str) -> None:
+        """Raise ApiError if nothing can be executed there.
+
+        A client whose WebSocket is refused asks again by SPDY and shows the second answer:
+        this is what both begin with.
+        """
 
     async def open_exec(
         self, pod: Pod, container: str, argv: Sequence[str], *, stdin: bool, tty: bool
@@ -157,13 +168,13 @@ async def serve_exec(
     query = request.query
     container = choose_container(pod, query.get("container", ""))
     _require_host(pod)
+    hooks.require_running(pod, container)
     argv = query.getall("command", [])
     if not attach and not argv:
         raise bad_request("you must specify at least one command for the container")
     upgrade = request.headers.get("Upgrade", "").lower()
     if upgrade != "websocket":
-        known = "this server speaks WebSocket" if upgrade else "Upgrade request required"
-        raise bad_request(known)
+        raise bad_request(_NOT_SPOKEN if upgrade else "Upgrade request required")
     stdin, tty = flag(query, "stdin"), flag(query, "tty")
     if attach:
         session = await hooks.open_attach(pod, container, stdin=stdin, tty=tty)

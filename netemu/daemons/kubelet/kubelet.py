@@ -102,6 +102,13 @@ class Kubelet:
 
     # --- what the API server's streams ask for -----------------------------------------
 
+    def require_running(self, pod: Pod, container: str) -> Run:
+        """Return the container's run; ApiError if there is none."""
+        run = self._run_of(pod, container)
+        if run is None or not run.running:
+            raise _not_running(container)
+        return run
+
     async def open_exec(
         self,
         pod: Pod,
@@ -112,9 +119,7 @@ class Kubelet:
         tty: bool,
     ) -> ExecSession:
         """Start a process in a running container; ApiError if there is none."""
-        run = self._run_of(pod, container)
-        if run is None or not run.running:
-            raise _not_running(container)
+        run = self.require_running(pod, container)
         try:
             return await self._runtime.exec(run.id, argv, tty=tty, stdin=stdin)
         except HostError as error:
@@ -125,9 +130,7 @@ class Kubelet:
 
     async def open_attach(self, pod: Pod, container: str) -> ExecSession:
         """Join a running container's output."""
-        run = self._run_of(pod, container)
-        if run is None or not run.running:
-            raise _not_running(container)
+        run = self.require_running(pod, container)
         # Whoever has just created the Pod, as `kubectl run --attach` does, misses nothing.
         now = self._context.now()
         young = now - run.started_at < _YOUNG_S

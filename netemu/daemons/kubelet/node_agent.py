@@ -196,6 +196,7 @@ class NodeAgent:
                 network_ready=False,
                 now=format_time(self._node.clock()),
             )
+            found.metadata.uid = self._uid
         self._node.events.event(found, "Normal", reason, message)
 
 

@@ -228,3 +228,69 @@ def test_keys_are_kept(tmp_path: Path):
     modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "pki").iterdir()}
     assert modes == {0o600}
     assert (tmp_path / "pki").stat().st_mode & 0o777 == 0o700
+
+
+async def ask_as(served, **headers: str) -> tuple[int, dict]:
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+    async with served.http.post(path, json={}, headers=names) as reply:
+        return reply.status, await reply.json()
+
+
+async def test_administrators_may_ask_as_somebody_else(served):
+    """`kubectl --as`: the user, groups, uid and extra of the headers, and no others."""
+    code, review = await ask_as(
+        served,
+        Impersonate_User="bob",
+        Impersonate_Group="developers",
+        Impersonate_Uid="7",
+        Impersonate_Extra_example_org_2fteam="blue",
+    )
+    assert (code, review["status"]["userInfo"]) == (
+        201,
+        {
+            "username": "bob",
+            "uid": "7",
+            "groups": ["developers", "system:authenticated"],
+            "extra": {"example-org-2fteam": ["blue"]},
+        },
+    )
+    _, review = await ask_as(served, Impersonate_User="system:serviceaccount:a:b")
+    assert review["status"]["userInfo"]["groups"] == [
+        "system:serviceaccounts",
+        "system:serviceaccounts:a",
+        "system:authenticated",
+    ]
+
+
+async def test_others_may_not(served):
+    """And half an impersonation is none."""
+    bob = {"Impersonate_User": "bob", "Authorization": ""}
+    token = await served.client.create_token("default", "default", TokenRequest())
+    bob["Authorization"] = f"Bearer {token.status.token}"
+    code, status = await ask_as(served, **bob)
+    assert (code, status["reason"]) == (403, "Forbidden")
+    assert 'cannot impersonate resource "users"' in status["message"]
+    assert (await ask_as(served, Impersonate_Group="developers"))[0] == 500
+
+
+@pytest.mark.parametrize(
+    ("plural", "answer"),
+    [
+        ("selfsubjectaccessreviews", {"allowed": True}),
+        ("subjectaccessreviews", {"allowed": True}),
+        (
+            "selfsubjectrulesreviews",
+            {
+                "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}],
+                "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
+                "incomplete": False,
+            },
+        ),
+    ],
+)
+async def test_whoever_is_known_may_do_everything(served, plural: str, answer: dict):
+    """There is no RBAC, and whoever asks is told so."""
+    path = f"/apis/authorization.k8s.io/v1/{plural}"
+    async with served.http.post(path, json={"spec": {}}) as reply:
+        assert (reply.status, (await reply.json())["status"]) == (201, answer)

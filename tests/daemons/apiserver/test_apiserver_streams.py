@@ -59,6 +59,12 @@ class Kubelets:
         self.sessions: list[Echo] = []
         self.asked: dict[str, object] = {}
 
+    def require_running(self, pod, container):
+        pass
+
+    def refuse(self):
+        raise ApiError(500, "InternalError", "it has ended")
+
     async def open_exec(self, pod, container, argv, *, stdin, tty):
         if argv[0] == "none":
             raise ApiError(500, "InternalError", "no such program")
@@ -246,3 +252,29 @@ async def test_no_kubelet_yet(served, kubelets):
     served.api.streams = None
     async with served.http.get(LOG) as reply:
         assert (reply.status, (await reply.json())["reason"]) == (503, "ServiceUnavailable")
+
+
+async def test_a_refusal_is_the_same_by_any_protocol(served, kubelets):
+    """kubectl asks again by SPDY and shows that answer: what is wrong comes first."""
+    for headers in ({"Upgrade": "SPDY/3.1", "Connection": "Upgrade"}, {}):
+        async with served.http.post(
+            EXEC, params={"command": "a", "container": "ended"}, headers=headers
+        ) as reply:
+            assert "container ended is not valid" in (await reply.json())["message"]
+        async with served.http.post(EXEC, params={"command": "a"}, headers=headers) as reply:
+            said = (await reply.json())["message"]
+            assert ("need WebSocket" in said) == bool(headers)
+    kubelets.require_running = lambda _pod, _container: kubelets.refuse()
+    async with served.http.post(
+        EXEC, params={"command": "a"}, headers={"Upgrade": "SPDY/3.1", "Connection": "Upgrade"}
+    ) as reply:
+        assert (await reply.json())["message"] == "it has ended"
+
+
+async def test_what_is_not_run_is_said(served, kubelets):
+    """An ephemeral container that never starts would be waited for in vain."""
+    path = EXEC.replace("/exec", "/ephemeralcontainers")
+    body = {"spec": {"ephemeralContainers": [{"name": "debug", "image": "busybox"}]}}
+    headers = {"Content-Type": "application/strategic-merge-patch+json"}
+    async with served.http.patch(path, json=body, headers=headers) as reply:
+        assert (reply.status, (await reply.json())["reason"]) == (501, "NotImplemented")
