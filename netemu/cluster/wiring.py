@@ -124,6 +124,11 @@ class ClusterDaemon:
 
     async def _enter(self, name: str, spec: SandboxSpec) -> Netns:
         sandbox = await self.runtime.create_sandbox(spec)
+        if not sandbox.alive:
+            # Its holder was killed. The namespace lives on under its name, with all cables.
+            await self.runtime.remove_sandbox(spec.id)
+            spec.netns_path = netns.lasting(name)
+            sandbox = await self.runtime.create_sandbox(spec)
         path = netns.publish(sandbox.pid, name)
         return Netns.open(path, name=spec.name)
 

@@ -203,6 +203,18 @@ def publish(pid: int, name: str) -> str:
     return target
 
 
+def lasting(name: str) -> str:
+    """Return a path by which anybody finds the published namespace; "" if there is none.
+
+    It leads through this process, since mounts of its may not reach all mount namespaces.
+    """
+    target = f"{NETNS_DIR}/{name}"
+    with contextlib.suppress(FileNotFoundError):
+        if os.stat(target).st_dev == os.stat("/proc/self/ns/net").st_dev:
+            return f"/proc/{os.getpid()}/root{target}"
+    return ""
+
+
 def withdraw(name: str) -> None:
     """Take the name away. The namespace lives as long as a process does in it."""
     target = f"{NETNS_DIR}/{name}"

@@ -32,6 +32,8 @@ class SandboxSpec(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Join the namespace named by `netns_of` instead of making one."""
     netns_of: str = ""
     """Id of the sandbox whose network is shared (a node's, for hostNetwork Pods)."""
+    netns_path: str = ""
+    """A network namespace to live in again: a node's, whose earlier holder has died."""
     share_pid: bool = False
     cgroup: str = ""
     """Path below the cluster's cgroup: `kubepods/burstable/pod<uid>`."""

@@ -46,7 +46,7 @@ def become_pause(spec: SandboxSpec, *, share_net_of: int, empty: str, voice: Voi
     setproctitle.setproctitle(title_of(spec))
     syscalls.close_from(3, keep=(voice.fileno(),))
     _make_namespaces(spec, share_net_of)
-    if not share_net_of:
+    if not share_net_of and not spec.netns_path:
         raise_loopback()
     for name, value in spec.sysctls.items():
         set_sysctl(name, value)
@@ -67,6 +67,8 @@ def _make_namespaces(spec: SandboxSpec, share_net_of: int) -> None:
         flags |= syscalls.CLONE_NEWIPC
     if share_net_of:
         syscalls.join_namespaces(share_net_of, ("net",))
+    elif spec.netns_path:
+        syscalls.join_namespace(spec.netns_path)
     else:
         flags |= syscalls.CLONE_NEWNET
     syscalls.unshare(flags)

@@ -83,6 +83,15 @@ def join_namespaces(pid: int, kinds: Iterable[str]) -> None:
             os.close(fd)
 
 
+def join_namespace(path: str) -> None:
+    """Enter the namespace behind a file: /run/netns/NAME."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        setns(fd)
+    finally:
+        os.close(fd)
+
+
 def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:
     answer = _libc.mount(
         os.fsencode(source),

@@ -10,8 +10,9 @@ import pytest
 from zygote_pods import CLUSTER, PRELOAD, eventually
 
 from netemu.errors import HostError
+from netemu.host import netns
 from netemu.host.runtime import ZygoteRuntime, start_zygote
-from netemu.model.runtime import ContainerPhase
+from netemu.model.runtime import ContainerPhase, SandboxKind
 
 pytestmark = pytest.mark.root
 
@@ -121,6 +122,25 @@ async def test_a_dead_pause_is_seen(pods):
         await asyncio.sleep(0.01)
     with pytest.raises(HostError, match="there is no sandbox"):
         await pods.start("true")
+
+
+async def test_a_namespace_finds_a_new_holder(pods):
+    """A node whose holder was killed is held again, with all that is in its network."""
+    node = {"kind": SandboxKind.NODE, "id": "node/n", "name": "n", "hostname": "n", "cgroup": ""}
+    first = await pods.sandbox(**node)
+    netns.publish(first.pid, "zygote-test-n")
+    try:
+        inode = os.stat("/run/netns/zygote-test-n").st_ino
+        os.kill(first.pid, signal.SIGKILL)
+        while (await pods.runtime.sandboxes())[0].alive:
+            await asyncio.sleep(0.01)
+        await pods.runtime.remove_sandbox("node/n")
+        second = await pods.sandbox(**node, netns_path=netns.lasting("zygote-test-n"))
+        assert second.pid != first.pid
+        assert os.stat(netns.netns_of(second.pid)).st_ino == inode
+    finally:
+        netns.withdraw("zygote-test-n")
+    assert netns.lasting("zygote-test-n") == ""
 
 
 async def test_a_log_that_is_long_is_rotated(pods):
