@@ -48,6 +48,7 @@ def bench(figures: tuple[str, ...], runs: int, output: str) -> None:
         seen.append(samples)
         if output == "table" and sys.stderr.isatty():
             click.echo(f"run {number} of {runs}", err=True)
+    before["loadAfter"] = machine.load()
     lines = contract.lines(chosen, seen)
     if output == "json":
         click.echo(json.dumps(_document(before, chosen, lines, seen), indent=2))
@@ -96,7 +97,8 @@ def _print(
 
     click.echo(
         f"{machine['cores']} cores of {machine['processor'] or 'an unnamed processor'},"
-        f" load {machine['load']}, Linux {machine['kernel']}, {len(runs)} runs\n"
+        f" load {machine['load']} → {machine['loadAfter']},"
+        f" Linux {machine['kernel']}, {len(runs)} runs\n"
     )
     for name, figure in figures.items():
         for line in lines:
