@@ -7,14 +7,16 @@ walker a type is compiled at its first use; it changes the data in place.
 
 from __future__ import annotations
 
+import binascii
 import types
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from functools import cache
 from typing import Any, Union, get_args, get_origin
 
 from netemu.model.clock import canonical_micro_time, canonical_time
 from netemu.model.quantity import canonical
-from netemu.model.wire import ApiStruct, FieldsV1, MicroTime, Quantity, Time, fields_of
+from netemu.model.wire import ApiStruct, Base64, FieldsV1, MicroTime, Quantity, Time, fields_of
 
 # Every other number of Kubernetes' API has 32 bits.
 _LONG = frozenset(
@@ -121,7 +123,15 @@ def _walker_for(hint: Any, bits: int) -> Walker | None:
     return None
 
 
+def _canonical_base64(text: str) -> Base64:
+    try:
+        return Base64(b64encode(b64decode(text.replace("\n", ""), validate=True)).decode())
+    except (binascii.Error, UnicodeError, ValueError) as error:
+        raise ValueError(f"illegal base64 data: {error}") from None
+
+
 _SCALARS: dict[Any, Callable[[Any], Any]] = {
+    Base64: _canonical_base64,
     Quantity: canonical,
     Time: canonical_time,
     MicroTime: canonical_micro_time,

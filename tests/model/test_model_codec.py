@@ -11,7 +11,16 @@ from netemu.errors import ApiError
 from netemu.model import codec, kinds
 from netemu.model.apps_v1 import Deployment
 from netemu.model.autoscaling_v1 import Scale
-from netemu.model.core_v1 import ConfigMap, Container, ContainerStatus, Event, Node, Pod, Service
+from netemu.model.core_v1 import (
+    ConfigMap,
+    Container,
+    ContainerStatus,
+    Event,
+    Node,
+    Pod,
+    Secret,
+    Service,
+)
 from netemu.model.discovery_v1 import EndpointSlice
 from netemu.model.meta_v1 import DeleteOptions, ObjectMeta, Status
 from netemu.model.schema import copy_of
@@ -154,6 +163,8 @@ def test_wrong_types_are_refused_with_their_path():
     assert "9223372036854775808 is not a number of 64 bits" in error.message
     error = refuse(b'{"metadata": {"creationTimestamp": "0001-01-01T00:00:00+23:00"}}')
     assert "is before the year 1" in error.message
+    error = refuse(b'{"data": {"a": "%%%"}}', Secret)
+    assert "data.a: illegal base64 data" in error.message
     error = refuse(b'{"metadata": {"creationTimestamp": "yesterday"}}')
     assert "metadata.creationTimestamp: 'yesterday' is not a time" in error.message
     assert "metadata: expected object, got str" in refuse(b'{"metadata": "x"}').message

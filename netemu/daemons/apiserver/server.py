@@ -47,6 +47,7 @@ log = logging.getLogger(__name__)
 
 NODE_PORTS = range(30000, 32768)
 _LARGEST_BODY = 3 * 1024 * 1024
+_MEND_EVERY_S = 10.0
 _TIDY_EVERY_S = 60.0
 _CHANGES_KEPT = 10_000
 _EVENT_LIFETIME = timedelta(hours=1)
@@ -103,7 +104,7 @@ class ApiServer:
             return
         self._loaded = True
         await self.registry.load()
-        await bootstrap(self.registry, self._settings)
+        await self.mend()
 
     async def serving(self) -> None:
         """Wait until the sockets given to `run` are served."""
@@ -124,7 +125,7 @@ class ApiServer:
             for listener in sockets:
                 await self.add_socket(listener)
             self._serving.set()
-            await self._tidy_up_for_ever()
+            await self._look_after_the_store()
         finally:
             self._serving.clear()
             await self._stop()
@@ -175,13 +176,22 @@ class ApiServer:
             ],
         )
 
-    async def _tidy_up_for_ever(self) -> None:
+    async def _look_after_the_store(self) -> None:
+        """Mend and tidy up for ever; what fails once is tried again."""
+        tidied = asyncio.get_running_loop().time()
         while True:
-            await asyncio.sleep(_TIDY_EVERY_S)
+            await asyncio.sleep(_MEND_EVERY_S)
             try:
-                await self.tidy_up()
-            except HostError as error:
-                log.warning("tidying up: %s", error)
+                await self.mend()
+                if asyncio.get_running_loop().time() - tidied >= _TIDY_EVERY_S:
+                    tidied = asyncio.get_running_loop().time()
+                    await self.tidy_up()
+            except (ApiError, HostError) as error:
+                log.warning("looking after the store: %s", error)
+
+    async def mend(self) -> None:
+        """Make the cluster's first objects again: `kubectl delete service --all` takes them."""
+        await bootstrap(self.registry, self._settings)
 
     async def tidy_up(self) -> None:
         """Forget Events of an hour ago, and history beyond the last ten thousand changes."""

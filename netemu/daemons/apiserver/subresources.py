@@ -11,9 +11,10 @@ from typing import Any, cast
 
 from netemu.core.apiserver import eviction as evictions
 from netemu.core.apiserver import patch as patches
+from netemu.core.apiserver.field_errors import bad_value, invalid_kind
 from netemu.core.apiserver.scale import Scalable, scale_of, scaled
 from netemu.daemons.apiserver.identity import TokenIssuer
-from netemu.daemons.apiserver.refusals import bad_request, invalid_options, not_found
+from netemu.daemons.apiserver.refusals import bad_request, not_found
 from netemu.daemons.apiserver.registry import Registry
 from netemu.daemons.apiserver.watching import Kept
 from netemu.errors import ApiError
@@ -165,8 +166,9 @@ def _token_seconds(request: TokenRequest) -> int:
     asked = request.spec.expiration_seconds
     seconds = _DEFAULT_TOKEN_S if asked is None else asked
     if seconds < _SHORTEST_TOKEN_S:
-        detail = f"Invalid value: {seconds}: may not specify a duration less than 10 minutes"
-        raise invalid_options("TokenRequest", "spec.expirationSeconds", "FieldValueInvalid", detail)
+        detail = "may not specify a duration less than 10 minutes"
+        error = bad_value("spec.expirationSeconds", seconds, detail)
+        raise invalid_kind("authentication.k8s.io", "TokenRequest", "", [error])
     return min(seconds, _LONGEST_TOKEN_S)
 
 

@@ -172,6 +172,7 @@ async def test_too_short_a_token_is_refused(served):
     with pytest.raises(ApiError) as caught:
         await served.client.create_token("default", "default", request)
     assert caught.value.code == 422
+    assert caught.value.message.startswith('TokenRequest.authentication.k8s.io "" is invalid: ')
     request = TokenRequest(
         spec=TokenRequestSpec(bound_object_ref=BoundObjectReference(kind="Pod", name="none"))
     )

@@ -134,6 +134,22 @@ async def test_first_objects_are_mended(pki: ClusterPki):
     assert (await client.get(Endpoints, "kubernetes", "default")).subsets
 
 
+async def test_first_objects_are_mended_while_the_server_runs(pki: ClusterPki):
+    """`kubectl delete service --all` takes `kubernetes` only for a moment."""
+    store = MemoryStore()
+    api = await start(store, pki)
+    client = api.client(ADMIN)
+    revision = store.revision
+    await api.mend()
+    assert store.revision == revision
+    await client.delete(Service, "kubernetes", "default")
+    await client.delete(EndpointSlice, "kubernetes", "default")
+    await api.mend()
+    kubernetes = await client.get(Service, "kubernetes", "default")
+    assert kubernetes.spec.cluster_ip == "10.96.0.1"
+    assert (await client.get(EndpointSlice, "kubernetes", "default")).endpoints
+
+
 async def test_tidying_up(pki: ClusterPki):
     """Events of more than an hour ago go, other objects stay, history is compacted."""
     now = [datetime.now(UTC)]
