@@ -20,7 +20,7 @@ from typing import Any, TypeVar, cast
 
 from netemu.core.apiserver import admission, defaults, deletion, patch, strategy, validation
 from netemu.core.apiserver.allocation import ServiceAllocator
-from netemu.daemons.apiserver import managers
+from netemu.daemons.apiserver import managers, patience
 from netemu.daemons.apiserver.cache import ResourceCache
 from netemu.daemons.apiserver.consistency import (
     check_kind,
@@ -35,7 +35,7 @@ from netemu.daemons.apiserver.watching import Happening, Kept, Watcher
 from netemu.errors import ApiError, HostError
 from netemu.model import codec
 from netemu.model.clock import format_time
-from netemu.model.core_v1 import Service
+from netemu.model.core_v1 import Namespace, Pod, Service, ServiceAccount
 from netemu.model.kinds import RESOURCES, Resource, by_type
 from netemu.model.meta_v1 import DeleteOptions
 from netemu.model.schema import ApiObject, Kinded, Time
@@ -110,6 +110,8 @@ class Registry:
     ) -> Kept:
         """Store a fresh object, which is the registry's from now on."""
         place(resource, obj, namespace)
+        if patience.uses_default_account(obj):
+            await self._ready_for_pods(obj.metadata.namespace)
         async with self._lock:
             return await self._create(resource, obj, dry_run=dry_run)
 
@@ -190,6 +192,8 @@ class Registry:
         dry_run: bool = False,
     ) -> tuple[Kept, bool]:
         """Make the object as `manager` wants it; say whether it was created."""
+        if resource.type is Pod and not self.cache(resource).get(namespace, name):
+            await self._ready_for_pods(namespace)
         async with self._lock:
             old = self.cache(resource).get(namespace, name)
             new = managers.applied(
@@ -267,6 +271,11 @@ class Registry:
             cache.close()
 
     # How a write is made.
+
+    async def _ready_for_pods(self, name: str) -> None:
+        namespace = self.get(Namespace, name)
+        if namespace is not None and not namespace.metadata.deletion_timestamp:
+            await patience.default_account(self.cache(by_type(ServiceAccount)), name)
 
     async def _create(self, resource: Resource, obj: ApiObject, *, dry_run: bool) -> Kept:
         defaults.apply_defaults(obj)

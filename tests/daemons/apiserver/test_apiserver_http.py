@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 
 import pytest
 
 from netemu.model import protobuf
-from netemu.model.core_v1 import ConfigMap
+from netemu.model.core_v1 import ConfigMap, Namespace, ServiceAccount
+from netemu.model.kinds import by_type
 from netemu.model.meta_v1 import ObjectMeta
 
 JSON = {"Content-Type": "application/json"}
@@ -406,3 +408,28 @@ async def test_long_lists_are_whole(served):
         await post(served, CONFIG_MAPS, config_map(f"c{number}", a="x" * 100_000))
     _, listed = await get(served, CONFIG_MAPS)
     assert len(listed["items"]) == 40
+
+
+async def test_a_pod_waits_for_its_namespaces_account(served):
+    """A namespace gets its ServiceAccount a moment later; a Pod made in between is not refused."""
+    await served.client.create(Namespace(metadata=ObjectMeta(name="new")))
+    body = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        making = group.create_task(post(served, "/api/v1/namespaces/new/pods", body))
+        while not served.api.registry.cache(by_type(ServiceAccount)).watchers:
+            await asyncio.sleep(0.001)
+        assert not making.done()
+        account = ServiceAccount(metadata=ObjectMeta(name="default", namespace="new"))
+        await served.client.create(account)
+    assert making.result()[0] == 201
+
+
+async def test_a_pod_does_not_wait_for_ever(served):
+    """Nobody makes the account: the refusal names it. Another account is not waited for at all."""
+    await served.client.create(Namespace(metadata=ObjectMeta(name="bare")))
+    spec = {"containers": [{"name": "c", "image": "i"}]}
+    for account in ("default", "other"):
+        body = {"metadata": {"name": "p"}, "spec": {**spec, "serviceAccountName": account}}
+        code, status = await post(served, "/api/v1/namespaces/bare/pods", body)
+        assert (code, f'serviceaccount "{account}" not found' in status["message"]) == (403, True)
+    assert served.api.registry.cache(by_type(ServiceAccount)).watchers == 0
