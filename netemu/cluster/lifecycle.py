@@ -57,9 +57,11 @@ def bring_up(
 def _settle(cluster: Cluster, complain: Complain) -> ClusterSettings:
     """Decide on addresses and flavours, for good, and before anybody else does."""
     from netemu.cluster.plan import make_settings
+    from netemu.host.doctor.requirement import require
 
     with clusters.choosing():
         settings = make_settings(cluster, complain)
+        require(settings.overlay)
         clusters.make_folders(settings.name)
         clusters.save_settings(settings)
     return settings

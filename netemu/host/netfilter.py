@@ -78,7 +78,7 @@ def _find(program: str) -> str:
     path = shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin")
     if path is None:
         raise MissingFacility(
-            program, why="Services are iptables rules", remedy="install the package iptables"
+            program, why="Services are iptables rules", remedy="Install the package iptables."
         )
     return path
 

@@ -1,0 +1,11 @@
+"""Looks at the host with a doctor's eyes: tries each facility, in a namespace thrown away after.
+
+    examination.py   everything, for `netemu doctor`
+    requirement.py   what `netemu up` cannot do without, in a few milliseconds
+    throwaway.py     a child process in namespaces of its own
+    kernel.py        what is tried there
+    programs.py      what is installed, in which version
+    surroundings.py  what else is on this host
+
+What the answers mean is in core/doctor.py.
+"""

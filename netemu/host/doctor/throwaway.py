@@ -1,0 +1,106 @@
+"""A child process in namespaces of its own, in which things are tried out.
+
+When it ends, the kernel throws away all that it made. Without root it becomes the root
+of a user namespace first, as far as the host allows that.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import signal
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from netemu.core.doctor import Observation
+from netemu.errors import HostError
+from netemu.host.zygote import syscalls
+
+Probe = Callable[[str], Observation]
+"""Tries one thing; gets the path of an empty tmpfs."""
+
+SCRATCH = "/tmp"
+_CLONE_NEWUSER = 0x10000000
+_PATIENCE_S = 10.0
+_NOT_ALLOWED = (errno.EPERM, errno.EACCES)
+
+
+def run(probes: Mapping[str, Probe]) -> dict[str, Observation]:
+    """Run the probes in order, in a child; what cannot be tried is unknown."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.close(reading)
+            os.write(writing, msgspec.json.encode(_try_all(probes)))
+        finally:
+            os._exit(0)
+    os.close(writing)
+    try:
+        answer = _read_all(reading)
+    finally:
+        os.close(reading)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    try:
+        return msgspec.json.decode(answer, type=dict[str, Observation])
+    except msgspec.DecodeError:
+        unknown = Observation(None, "the process that was to try it died")
+        return dict.fromkeys(probes, unknown)
+
+
+def _read_all(pipe: int) -> bytes:
+    data = b""
+    while select.select([pipe], [], [], _PATIENCE_S)[0]:
+        piece = os.read(pipe, 65536)
+        if not piece:
+            break
+        data += piece
+    return data
+
+
+def _try_all(probes: Mapping[str, Probe]) -> dict[str, Observation]:
+    try:
+        _enter()
+    except OSError as error:
+        # EPERM is about us; anything else is the kernel's lack.
+        lacking = None if error.errno in _NOT_ALLOWED else False
+        nothing = Observation(None, "needs root")
+        told = Observation(lacking, "needs root" if lacking is None else str(error))
+        return {name: told if name == "namespaces" else nothing for name in probes}
+    return {name: _try(probe) for name, probe in probes.items()}
+
+
+def _enter() -> None:
+    flags = syscalls.CLONE_NEWNET | syscalls.CLONE_NEWNS
+    if os.geteuid() != 0:
+        user, group = os.geteuid(), os.getegid()
+        syscalls.unshare(_CLONE_NEWUSER | flags)
+        _write("/proc/self/setgroups", "deny")
+        _write("/proc/self/uid_map", f"0 {user} 1")
+        _write("/proc/self/gid_map", f"0 {group} 1")
+    else:
+        syscalls.unshare(flags)
+    syscalls.mount("", "/", flags=syscalls.MS_REC | syscalls.MS_PRIVATE)
+    syscalls.mount("tmpfs", SCRATCH, "tmpfs", syscalls.MS_NODEV, "mode=755,size=1m")
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+
+
+def _try(probe: Probe) -> Observation:
+    try:
+        return probe(SCRATCH)
+    except HostError as error:
+        return Observation(None if error.errno in _NOT_ALLOWED else False, error.answer)
+    except OSError as error:
+        unsure = error.errno in _NOT_ALLOWED
+        return Observation(None if unsure else False, "needs root" if unsure else _said(error))
+
+
+def _said(error: OSError) -> str:
+    return f"{error.filename}: {error.strerror}" if error.filename else f"{error.strerror}"
