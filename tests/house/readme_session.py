@@ -55,16 +55,24 @@ def _read_block(first_line: int, lines: list[str]) -> list[Command]:
 
 
 def play(
-    commands: list[Command], *, folder: Path, environment: dict[str, str], within_s: float
+    commands: list[Command],
+    *,
+    folder: Path,
+    environment: dict[str, str],
+    within_s: float,
+    inside: tuple[str, ...] = (),
 ) -> list[Outcome]:
-    """Run the commands in one shell, without their `sudo`; the outcomes of those that ran."""
+    """Run the commands in one shell, without their `sudo`; the outcomes of those that ran.
+
+    `inside` is a command that runs the shell in a place of its own.
+    """
     script = "\n".join(
         f"{re.sub(r'(^|[|;&(] *)sudo ', lambda found: found[1], command.text)}\n"
         f'printf "\\n{_MARK} %d\\n" $?'
         for command in commands
     )
     done = subprocess.run(
-        ["bash", "-c", f"exec 2>&1\n{script}"],
+        [*inside, "bash", "-c", f"exec 2>&1\n{script}"],
         cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,
