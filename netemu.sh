@@ -170,6 +170,6 @@ case $verb in
             install_packages "$needed"
         fi
         make_environment run
-        exec "$venv/bin/python" -m netemu "$@"
+        NETEMU_CALLED_AS=$0 exec "$venv/bin/python" -m netemu "$@"
         ;;
 esac

@@ -36,10 +36,11 @@ def output_option(function: F) -> F:
 def need_root(verb: str) -> None:
     """Raise MissingFacility unless we are root."""
     if os.geteuid() != 0:
+        program = os.environ.get("NETEMU_CALLED_AS", "netemu")  # Set by netemu.sh.
         raise MissingFacility(
             "root",
             why=f"'netemu {verb}' works with network namespaces of the host",
-            remedy=f"Run 'sudo netemu {verb} …'",
+            remedy=f"Run 'sudo {program} {verb} …'",
         )
 
 
