@@ -180,5 +180,9 @@ class Renderer:
             return encoded
         import yaml
 
-        text: str = yaml.safe_dump(json.loads(encoded), sort_keys=False, allow_unicode=True)
+        # In Python a long list would take seconds, in which nobody else is answered.
+        dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+        text: str = yaml.dump(
+            json.loads(encoded), Dumper=dumper, sort_keys=False, allow_unicode=True
+        )
         return text.encode()

@@ -378,3 +378,58 @@ def test_storing_the_same_again_is_always_fine(kind):
     """Nothing is validated that did not change."""
     obj = kind()
     assert validate_update(copy_of(obj), obj, by_type(kind)) == []
+
+
+REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
+
+
+@pytest.mark.parametrize(
+    ("requirement", "complaint"),
+    [
+        ({"key": "k", "operator": "in", "values": ["v"]},
+         '.operator: Invalid value: "in": not a valid selector operator'),
+        ({"key": "k", "operator": "In"},
+         ".values: Required value: must be specified when `operator` is 'In' or 'NotIn'"),
+        ({"key": "k", "operator": "Exists", "values": ["v"]},
+         ".values: Forbidden: may not be specified when `operator` is 'Exists' or 'DoesNotExist'"),
+        ({"key": "k", "operator": "Gt", "values": ["1", "2"]},
+         ".values: Required value: must be specified single value when `operator` is 'Lt' or 'Gt'"),
+        ({"key": "k", "operator": "Lt", "values": ["1"]}, ""),
+        ({"key": "k", "operator": "DoesNotExist"}, ""),
+    ],
+)
+def test_node_affinity(requirement, complaint):
+    """What no node could ever meet is refused, where it stands."""
+    terms = [{"matchExpressions": [requirement]}]
+    needed = pod(affinity={"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": terms}}})
+    at = f"spec.affinity.nodeAffinity.{REQUIRED}.nodeSelectorTerms[0].matchExpressions[0]"
+    assert complaints("Pod", needed) == ([at + complaint] if complaint else [])
+    wish = {"weight": 1, "preference": terms[0]}
+    wanted = pod(affinity={"nodeAffinity": {PREFERRED: [wish]}})
+    assert len(complaints("Pod", wanted)) == bool(complaint)
+
+
+def test_node_fields_are_names():
+    """A node can be asked for by its name, and by no other field."""
+    field = {"key": "spec.unschedulable", "operator": "Exists"}
+    terms = {"nodeSelectorTerms": [{"matchFields": [field]}]}
+    at = f"spec.affinity.nodeAffinity.{REQUIRED}.nodeSelectorTerms[0].matchFields[0]"
+    assert complaints("Pod", pod(affinity={"nodeAffinity": {REQUIRED: terms}})) == [
+        f'{at}.operator: Invalid value: "Exists": not a valid selector operator',
+        f'{at}.key: Invalid value: "spec.unschedulable": not a valid field selector key',
+    ]
+
+
+@pytest.mark.parametrize("which", ["podAffinity", "podAntiAffinity"])
+def test_pod_affinity(which):
+    """A term needs a topology key and a selector that can be read; a wish a weight."""
+    term = {"labelSelector": {"matchExpressions": [{"key": "k", "operator": "Is"}]}}
+    wish = {"weight": 101, "podAffinityTerm": {"topologyKey": "t"}}
+    at = f"spec.affinity.{which}"
+    unreadable = 'Invalid value: "Is": not a valid selector operator'
+    assert complaints("Pod", pod(affinity={which: {REQUIRED: [term], PREFERRED: [wish]}})) == [
+        f"{at}.{REQUIRED}[0].labelSelector.matchExpressions[0].operator: " + unreadable,
+        f"{at}.{REQUIRED}[0].topologyKey: Required value: can not be empty",
+        f"{at}.{PREFERRED}[0].weight: Invalid value: 101: must be in the range 1-100",
+    ]

@@ -13,6 +13,7 @@ from netemu.core.apiserver.field_errors import (
     unsupported,
 )
 from netemu.core.apiserver.validation import formats
+from netemu.core.apiserver.validation.affinity import validate_affinity
 from netemu.core.apiserver.validation.containers import validate_container
 from netemu.core.apiserver.validation.metadata import validate_labels, validate_selector
 from netemu.core.apiserver.validation.volumes import validate_volumes
@@ -42,6 +43,7 @@ def validate_pod_spec(spec: PodSpec, at: str) -> list[FieldError]:
     errors += _validate_names(spec, at)
     errors += validate_tolerations(spec.tolerations, f"{at}.tolerations")
     errors += _validate_spread(spec, at)
+    errors += validate_affinity(spec.affinity, f"{at}.affinity")
     for index, alias in enumerate(spec.host_aliases):
         field = f"{at}.hostAliases[{index}].ip"
         errors += [bad_value(field, alias.ip, text) for text in formats.ip(alias.ip)]
@@ -203,13 +205,4 @@ def _validate_spread(spec: PodSpec, at: str) -> list[FieldError]:
         if constraint.label_selector is not None:
             selector_at = f"{field}.labelSelector"
             errors += validate_selector(constraint.label_selector, selector_at)
-    node_affinity = spec.affinity.node_affinity if spec.affinity is not None else None
-    if node_affinity is not None:
-        needed = node_affinity.required_during_scheduling_ignored_during_execution
-        if needed is not None and not needed.node_selector_terms:
-            field = (
-                f"{at}.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution"
-                ".nodeSelectorTerms"
-            )
-            errors.append(required(field, "must have at least one node selector term"))
     return errors
