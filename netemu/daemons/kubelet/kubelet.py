@@ -22,6 +22,7 @@ from netemu.core.kubelet.admission import admit
 from netemu.core.kubelet.cri_log import LogFilter
 from netemu.core.kubelet.memory import Run
 from netemu.core.kubelet.node import MAX_PODS
+from netemu.core.kubelet.not_honoured import not_honoured
 from netemu.core.kubelet.volumes import names_used
 from netemu.daemons.kubelet import adoption, host_facts, logs
 from netemu.daemons.kubelet.attach import AttachedLog, RefusedExec
@@ -259,6 +260,8 @@ class Kubelet:
         )
         if not pod.status.start_time:
             self._admit(worker)
+            if gaps := not_honoured(pod):
+                context.tell(pod, "NotHonoured", gaps.message, warning=gaps.matters)
         self._workers[pod.metadata.uid] = worker
         worker.adopt()
         if pod.metadata.deletion_timestamp:
