@@ -18,4 +18,5 @@ unshare --net --mount --pid --fork --kill-child --mount-proc --propagation priva
   mount -t tmpfs -o mode=755 tmpfs /var/lib/netemu
   ip link set lo up
   export NETEMU_TEST_NAMESPACES=1
-  exec "$@"' in-namespaces "$@"
+  # Not exec: the first process of a PID namespace has orphans to wait for.
+  "$@"; exit $?' in-namespaces "$@"

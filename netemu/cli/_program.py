@@ -68,7 +68,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         error.show()
         code = 2
     except (KeyboardInterrupt, click.Abort) as interruption:
-        code = getattr(interruption, "exit_code", 130)
+        # click wraps the one in the other.
+        code = getattr(interruption.__cause__ or interruption, "exit_code", 130)
     except BrokenPipeError:
         # Whoever read our output (head, less) has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

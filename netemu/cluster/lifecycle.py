@@ -48,9 +48,9 @@ def bring_up(
         try:
             settings = clusters.load_settings(name) if existed else _settle(cluster, complain)
             yield from _start(settings, began=began, context=context)
-        except (HostError, MissingFacility, KeyboardInterrupt):
+        except (HostError, MissingFacility, KeyboardInterrupt) as error:
             if not existed:
-                _remove(name, keep_logs=True)
+                _remove(name, keep_logs=not isinstance(error, KeyboardInterrupt))
             raise
 
 

@@ -206,6 +206,7 @@ def remove_folders(name: str, *, keep_logs: bool) -> None:
 
 
 def _remove_empty_roots() -> None:
+    _remove_free_locks()
     for folder in (RUN_ROOT / _LOCKS, RUN_ROOT, STATE_ROOT):
         with contextlib.suppress(OSError):
             folder.rmdir()  # Only when it is empty.
@@ -230,7 +231,6 @@ def locked(name: str) -> Iterator[None]:
         try:
             yield
         finally:
-            # Only who holds the lock may remove its file, or two could hold two.
             if name not in known() and _is_still(file, path):
                 path.unlink()
                 _remove_empty_roots()
@@ -258,6 +258,16 @@ def _take(path: Path, name: str) -> Iterator[TextIO]:
                 f"for {_LOCK_PATIENCE_S:g} s"
             )
         time.sleep(_LOOK_AGAIN_S)
+
+
+def _remove_free_locks() -> None:
+    """Remove the files of locks whose holders were killed."""
+    with contextlib.suppress(FileNotFoundError):
+        for path in (RUN_ROOT / _LOCKS).iterdir():
+            with contextlib.suppress(FileNotFoundError), open(path, "a", encoding="ascii") as file:
+                # Only who holds the lock may remove its file, or two could hold two.
+                if path.name not in known() and _lock(file) and _is_still(file, path):
+                    path.unlink()
 
 
 def _lock(file: TextIO) -> bool:
