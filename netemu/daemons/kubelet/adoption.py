@@ -41,10 +41,10 @@ def remember(pod: Pod, world: World, *, now: float) -> PodMemory:
     first_seen = parse_time(status.start_time).timestamp() if status.start_time else now
     memory = PodMemory(first_seen=first_seen, frozen=status.phase in _TERMINAL)
     sandbox = world.sandboxes.get(pod.metadata.uid)
-    if sandbox is not None and sandbox.alive and (status.pod_ip or pod.spec.host_network):
+    if sandbox is not None and sandbox.alive and status.pod_ip:
         memory.sandbox = SandboxPhase.READY
         memory.generation = 1
-        memory.pod_ip = IPv4Address(status.pod_ip) if status.pod_ip else None
+        memory.pod_ip = IPv4Address(status.pod_ip)
     elif sandbox is not None and not sandbox.alive:
         memory.sandbox = SandboxPhase.LOST
     _remember_runs(pod, memory, world)

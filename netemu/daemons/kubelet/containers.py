@@ -179,6 +179,7 @@ class Containers:
         """Watch over the runs that an earlier kubelet left running."""
         for known, run in self._memory.runs():
             if run.running:
+                run.generation = self._memory.generation
                 self._watch_over(known, run, adopted=True)
 
     def begin_stop(self, name: str, grace_s: float, message: str) -> None:

@@ -206,6 +206,8 @@ class PodWorker:
         self.memory.generation += 1
         self.memory.pod_ip = address
         self.memory.sandbox = SandboxPhase.READY
+        # What runs by now was found: an earlier kubelet died before it wrote the address.
+        self._containers.adopt()
 
     def _sandbox_failed(self, error: Exception) -> None:
         self.memory.retry_at = self._node.now() + _RETRY_S

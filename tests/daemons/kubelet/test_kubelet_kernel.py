@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import PurePosixPath
 
+import msgspec
 import pytest
 import yaml
 
@@ -28,7 +29,16 @@ from netemu.host.runtime import ZygoteRuntime, start_zygote
 from netemu.model.authentication_v1 import UserInfo
 from netemu.model.codec import from_dict
 from netemu.model.coordination_v1 import Lease
-from netemu.model.core_v1 import ConfigMap, Event, Node, Pod, Secret, Service, ServiceAccount
+from netemu.model.core_v1 import (
+    ConfigMap,
+    Event,
+    Node,
+    Pod,
+    PodStatus,
+    Secret,
+    Service,
+    ServiceAccount,
+)
 from netemu.model.runtime import SandboxKind, SandboxSpec
 from netemu.model.settings import ClusterSettings, NodeSettings
 from netemu.storage.memory import MemoryStore
@@ -466,6 +476,29 @@ spec: {{terminationGracePeriodSeconds: 0, containers: [{{name: c, image: pause}}
             pod.status.container_statuses[0].restart_count == 1
             and pod.status.container_statuses[0].ready
         ),
+    )
+
+
+@pytest.mark.parametrize("host_network", ["false", "true"])
+async def test_a_pod_of_which_no_status_was_written_is_adopted(
+    cluster: Cluster, host_network: str
+) -> None:
+    """A kubelet that died between a container's start and its first status is made up for."""
+    await cluster.apply(f"""
+apiVersion: v1
+kind: Pod
+metadata: {{name: early, namespace: default}}
+spec: {{hostNetwork: {host_network}, containers: [{{name: c, image: pause}}]}}
+""")
+    before = await cluster.ready("early")
+    await cluster.stop_kubelet()
+    unwritten = msgspec.structs.replace(before, status=PodStatus(phase="Pending"))
+    await cluster.client.update(unwritten, subresource="status")
+    await cluster.start_kubelet()
+    after = await cluster.ready("early")
+    assert after.status.pod_ip == before.status.pod_ip
+    assert after.status.container_statuses[0].container_id == (
+        before.status.container_statuses[0].container_id
     )
 
 
