@@ -84,6 +84,8 @@ def _merge_field(kind: Any, merged: Json, patch: Json, key: str) -> Json:
     removals = patch.get(_DELETE + key)
     if order is not None or removals is not None:
         return _merge_directed_list(kind, merged, patch, key)
+    if key not in patch:
+        return merged  # A directive that says nothing.
     value = patch[key]
     if value is None:
         merged.pop(key, None)
@@ -104,10 +106,10 @@ def _merge_field(kind: Any, merged: Json, patch: Json, key: str) -> Json:
 def _merge_directed_list(kind: Any, merged: Json, patch: Json, key: str) -> Json:
     """Merge a list about which the patch says more than its elements."""
     order, removals, value = (patch.get(p + key) for p in (_ORDER, _DELETE, ""))
-    for directive in (order, removals, value):
-        if directive is not None and not isinstance(directive, list):
-            raise _broken(f"invalid patch format: {key} must be a list")
     before = merged.get(key)
+    for part in (order, removals, value, before):
+        if part is not None and not isinstance(part, list):
+            raise _broken(f"invalid patch format: {key} must be a list")
     if before is None and value is None:
         return merged
     after = list(before or [])
@@ -130,7 +132,7 @@ def _merge_list(kind: Any, key: str, current: Any, patch: list[Any]) -> list[Any
         return [_without_directives(element) for element in patch if not _is_replace(element)]
     merge_key = _merge_key(kind, key)
     if not merge_key:
-        merged = list(dict.fromkeys([*before, *patch]))
+        merged = list(dict.fromkeys([*before, *map(_scalar, patch)]))
         return _in_order(merged, patch, before, "")
     if any(_is_replace(element) for element in patch):
         return [_without_directives(e) for e in patch if not _is_replace(e)]
@@ -160,7 +162,14 @@ def _key_of(element: Any, merge_key: str) -> Any:
     if not isinstance(element, dict) or merge_key not in element:
         shown = _go_text(element)
         raise _broken(f"map: {shown} does not contain declared merge key: {merge_key}")
-    return element[merge_key]
+    return _scalar(element[merge_key])
+
+
+def _scalar(value: Any) -> Any:
+    """What elements are told apart by is neither a list nor a map."""
+    if isinstance(value, (dict, list)):
+        raise _broken(f"invalid patch format: {_go_text(value)} must be a scalar")
+    return value
 
 
 def _in_order(
@@ -176,7 +185,7 @@ def _in_order(
         value: Hashable = element
         if merge_key:
             value = element.get(merge_key) if isinstance(element, dict) else None
-        return value
+        return _scalar(value)
 
     rank_wanted = _ranks(wanted, name)
     rank_before = _ranks(before, name)

@@ -337,3 +337,25 @@ def test_strategic_merge_of_lists_is_idempotent_and_loses_nobody(current, patch)
     assert [n for n in found if n not in patch] == [n for n in current if n not in patch]
     again = apply_patch(Pod, merged, containers(*({"name": n} for n in patch)), STRATEGIC)
     assert again == merged
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"metadata": {"finalizers": [["a"]]}},
+        {"metadata": {"ownerReferences": [{"uid": {"a": 1}}]}},
+        {"spec": {"$setElementOrder/containers": [{"name": ["a"]}], "containers": []}},
+        {"metadata": {"$setElementOrder/finalizers": [{}]}},
+    ],
+)
+def test_what_tells_elements_apart_is_a_scalar(body):
+    """A list or a map where a key is due is refused, not stumbled over."""
+    with pytest.raises(ApiError, match="must be a scalar"):
+        apply_patch(Pod, {"metadata": {"finalizers": ["x"]}}, body, STRATEGIC)
+
+
+def test_directive_that_says_nothing_changes_nothing():
+    """Null means absent, for a directive as for a field."""
+    body = {"metadata": {"$deleteFromPrimitiveList/finalizers": None}}
+    current = {"metadata": {"finalizers": ["x"]}}
+    assert apply_patch(Pod, current, body, STRATEGIC) == current
