@@ -128,9 +128,17 @@ class ClusterDaemon:
             # Its holder was killed. The namespace lives on under its name, with all cables.
             await self.runtime.remove_sandbox(spec.id)
             spec.netns_path = netns.lasting(name)
+            if not spec.netns_path:
+                await self._clear(spec.node)
             sandbox = await self.runtime.create_sandbox(spec)
         path = netns.publish(sandbox.pid, name)
         return Netns.open(path, name=spec.name)
+
+    async def _clear(self, node: str) -> None:
+        """Remove a node's Pods, whose cables went with its namespace: it begins anew."""
+        for sandbox in await self.runtime.sandboxes():
+            if sandbox.kind is SandboxKind.POD and sandbox.node == node:
+                await self.runtime.remove_sandbox(sandbox.id)
 
     async def serve_pods(self) -> None:
         """Serve the API inside the control plane's namespace: where pods reach it."""
