@@ -165,11 +165,12 @@ def _key_of(element: Any, merge_key: str) -> Any:
     return _scalar(element[merge_key])
 
 
-def _scalar(value: Any) -> Any:
+def _scalar(value: Any) -> Hashable:
     """What elements are told apart by is neither a list nor a map."""
     if isinstance(value, (dict, list)):
         raise _broken(f"invalid patch format: {_go_text(value)} must be a scalar")
-    return value
+    scalar: Hashable = value
+    return scalar
 
 
 def _in_order(

@@ -387,14 +387,22 @@ PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 @pytest.mark.parametrize(
     ("requirement", "complaint"),
     [
-        ({"key": "k", "operator": "in", "values": ["v"]},
-         '.operator: Invalid value: "in": not a valid selector operator'),
-        ({"key": "k", "operator": "In"},
-         ".values: Required value: must be specified when `operator` is 'In' or 'NotIn'"),
-        ({"key": "k", "operator": "Exists", "values": ["v"]},
-         ".values: Forbidden: may not be specified when `operator` is 'Exists' or 'DoesNotExist'"),
-        ({"key": "k", "operator": "Gt", "values": ["1", "2"]},
-         ".values: Required value: must be specified single value when `operator` is 'Lt' or 'Gt'"),
+        (
+            {"key": "k", "operator": "in", "values": ["v"]},
+            '.operator: Invalid value: "in": not a valid selector operator',
+        ),
+        (
+            {"key": "k", "operator": "In"},
+            ".values: Required value: must be specified when `operator` is 'In' or 'NotIn'",
+        ),
+        (
+            {"key": "k", "operator": "Exists", "values": ["v"]},
+            ".values: Forbidden: may not be specified when `operator` is 'Exists' or 'DoesNotExist'",
+        ),
+        (
+            {"key": "k", "operator": "Gt", "values": ["1", "2"]},
+            ".values: Required value: must be specified single value when `operator` is 'Lt' or 'Gt'",
+        ),
         ({"key": "k", "operator": "Lt", "values": ["1"]}, ""),
         ({"key": "k", "operator": "DoesNotExist"}, ""),
     ],
