@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+import click
+
 from netemu.cli._options import choose_cluster, need_root
 from netemu.client.https import HttpsClient
-from netemu.client.pods import pods_of, resource_named
+from netemu.client.pods import default_container, pods_of, resource_named
 from netemu.cluster.access import open_client
 from netemu.errors import UserError
 from netemu.model.core_v1 import Pod
@@ -16,7 +18,7 @@ from netemu.model.kinds import Resource
 
 T = TypeVar("T")
 
-__all__ = ["find_pod", "resource_named", "split_reference", "with_client"]
+__all__ = ["choose_container", "find_pod", "resource_named", "split_reference", "with_client"]
 
 
 def with_client(verb: str, cluster: str, work: Callable[[HttpsClient], Awaitable[T]]) -> T:
@@ -57,3 +59,15 @@ async def find_pod(client: HttpsClient, word: str, namespace: str) -> Pod:
     if not pods:
         raise UserError(f"{word} has no Pods now")
     return pods[0]
+
+
+def choose_container(pod: Pod, wanted: str) -> str:
+    """Return the container that is meant, and say which, where there are several."""
+    if wanted:
+        return wanted
+    chosen = default_container(pod)
+    names = [container.name for container in (*pod.spec.containers, *pod.spec.init_containers)]
+    if len(names) > 1:
+        others = ", ".join(names)
+        click.echo(f'container "{chosen}" of: {others}; -c names another', err=True)
+    return chosen

@@ -9,6 +9,7 @@ import click
 
 from netemu.cli._options import cluster_option
 from netemu.errors import UserError
+from netemu.host.text_files import read_text
 
 
 @click.command(
@@ -25,29 +26,31 @@ Examples:
 def apply(files: tuple[str, ...], namespace: str, cluster: str) -> None:
     """Create or change the objects of manifests, as kubectl apply does.
 
-    All files are read and checked before the first object is sent.
+    All files are read, and all objects checked, before the first one is stored.
     """
     from netemu.cli._api import with_client
-    from netemu.client.apply import apply_object
+    from netemu.client.apply import apply_all
     from netemu.client.https import HttpsClient
     from netemu.model.kinds import by_type
     from netemu.model.manifest import decode_manifest
 
     located = [
-        each for name in files for text, file in _read(name) for each in decode_manifest(text, file)
+        each
+        for name in files
+        for text, file in read_manifests(name)
+        for each in decode_manifest(text, file)
     ]
     if not located:
         raise UserError(f"no objects in {', '.join(files)}")
 
     async def work(client: HttpsClient) -> None:
-        for each in located:
-            verb, obj = await apply_object(client, each, namespace=namespace)
+        async for verb, obj in apply_all(client, located, namespace=namespace):
             click.echo(f"{by_type(type(obj)).singular}/{obj.metadata.name} {verb}")
 
     with_client("apply", cluster, work)
 
 
-def _read(name: str) -> list[tuple[str, str]]:
+def read_manifests(name: str) -> list[tuple[str, str]]:
     """Return the texts of a file, of a folder's manifests, or of standard input."""
     if name == "-":
         return [(sys.stdin.read(), "standard input")]
@@ -56,10 +59,7 @@ def _read(name: str) -> list[tuple[str, str]]:
     paths = sorted(p for p in path.iterdir() if p.suffix in endings) if path.is_dir() else [path]
     if not paths:
         raise UserError("no .yaml, .yml or .json files in it", file=name)
-    try:
-        return [(each.read_text(encoding="utf-8"), str(each)) for each in paths]
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot be read: {error}", file=name) from error
+    return [(read_text(each), str(each)) for each in paths]
 
 
 COMMAND = apply

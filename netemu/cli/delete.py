@@ -36,14 +36,14 @@ def delete(
 ) -> None:
     """Delete objects and wait until they are gone. What is gone already is said, and no error."""
     from netemu.cli._api import split_reference, with_client
-    from netemu.cli.apply import _read
+    from netemu.cli.apply import read_manifests
     from netemu.client.https import HttpsClient
     from netemu.model.kinds import Resource, by_type
     from netemu.model.manifest import decode_manifest
 
     doomed: list[tuple[Resource, str, str]] = []
     for file in files:
-        for text, name in _read(file):
+        for text, name in read_manifests(file):
             for located in decode_manifest(text, name):
                 meta = located.obj.metadata
                 resource = by_type(type(located.obj))

@@ -35,7 +35,7 @@ def exec_(
     command: tuple[str, ...],
 ) -> None:
     """Run a command in a container; its exit code is passed on."""
-    from netemu.cli._api import find_pod, with_client
+    from netemu.cli._api import choose_container, find_pod, with_client
     from netemu.cli._terminal import converse
     from netemu.client.https import HttpsClient
     from netemu.client.streams import RemoteExec
@@ -45,8 +45,11 @@ def exec_(
     async def work(client: HttpsClient) -> int:
         found = await find_pod(client, pod, namespace)
         with_tty = tty and sys.stdin.isatty()
+        if tty and not with_tty:
+            click.echo("standard input is no terminal, so the command gets none", err=True)
+        chosen = choose_container(found, container)
         session = await RemoteExec.start(
-            client, found, argv, container=container, stdin=stdin, tty=with_tty
+            client, found, argv, container=chosen, stdin=stdin, tty=with_tty
         )
         try:
             return await converse(session, stdin=stdin, tty=with_tty)

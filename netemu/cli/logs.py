@@ -36,20 +36,19 @@ def logs(
     cluster: str,
 ) -> None:
     """Print a container's log."""
-    from netemu.cli._api import find_pod, with_client
+    from netemu.cli._api import choose_container, find_pod, with_client
     from netemu.client.https import HttpsClient
     from netemu.model.core_v1 import Pod
     from netemu.model.kinds import by_type
 
     flags = {"follow": follow, "previous": previous, "timestamps": timestamps}
     query = {name: "true" for name, given in flags.items() if given}
-    if container:
-        query["container"] = container
     if tail is not None:
         query["tailLines"] = str(tail)
 
     async def work(client: HttpsClient) -> None:
         found = await find_pod(client, pod, namespace)
+        query["container"] = choose_container(found, container)
         path = by_type(Pod).path(namespace, found.metadata.name, "log")
         async for data in client.stream(path, query):
             sys.stdout.buffer.write(data)

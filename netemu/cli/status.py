@@ -30,6 +30,8 @@ def status(name: str | None, output: str) -> None:
     from netemu.cli._options import need_root
 
     need_root("status")
+    if name and name not in clusters.known():
+        clusters.load_settings(name)  # Says which there are.
     names = [name] if name else clusters.known()
     found = [_describe(each) for each in names]
     if output == "json":
@@ -39,8 +41,6 @@ def status(name: str | None, output: str) -> None:
     else:
         for cluster in found:
             _print(cluster)
-    if name and not clusters.exists(name):
-        clusters.load_settings(name)  # Says which there are.
 
 
 def _document(found: list[dict[str, Any]]) -> dict[str, Any]:

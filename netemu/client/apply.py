@@ -1,17 +1,41 @@
-"""Apply a manifest's object: create it, or patch what is there towards it."""
+"""Apply a manifest's objects: create them, or patch what is there towards them."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from netemu.client.contract import Client, PatchType
+from netemu.client.https import HttpsClient
 from netemu.core.three_way import LAST_APPLIED, three_way_patch
 from netemu.errors import ApiError
 from netemu.model import kinds
 from netemu.model.codec import to_dict
+from netemu.model.core_v1 import Namespace
 from netemu.model.documents import Located
 from netemu.model.schema import ApiObject, copy_of
+
+
+async def apply_all(
+    client: HttpsClient, manifest: Sequence[Located], *, namespace: str
+) -> AsyncIterator[tuple[str, ApiObject]]:
+    """Apply each object and yield what was done; nothing at all if the server refuses one."""
+    rehearsal = HttpsClient(client.access, dry_run=True)
+    try:
+        await _rehearse(rehearsal, manifest, namespace)
+    finally:
+        await rehearsal.close()
+    for located in manifest:
+        yield await apply_object(client, located, namespace=namespace)
+
+
+async def _rehearse(client: Client, manifest: Sequence[Located], namespace: str) -> None:
+    """Let the server check every object, as far as it can before any is there."""
+    to_come = {each.obj.metadata.name for each in manifest if isinstance(each.obj, Namespace)}
+    for located in manifest:
+        if (located.obj.metadata.namespace or namespace) not in to_come:
+            await apply_object(client, located, namespace=namespace)
 
 
 async def apply_object(

@@ -62,8 +62,12 @@ _to_json = msgspec.json.Encoder().encode
 class HttpsClient:
     """Keeps the `Client` contract over HTTPS."""
 
-    def __init__(self, access: ApiAccess, *, user_agent: str = "netemu") -> None:
+    def __init__(
+        self, access: ApiAccess, *, user_agent: str = "netemu", dry_run: bool = False
+    ) -> None:
+        """With `dry_run` the server checks whatever is written, and stores nothing."""
         self.access = access
+        self._dry_run = dry_run
         self._tls = _tls_context(access)
         self._user_agent = user_agent
         self._session: aiohttp.ClientSession | None = None
@@ -244,6 +248,8 @@ class HttpsClient:
         body: bytes | None = None,
         headers: dict[str, str] | None = None,
     ) -> bytes:
+        if self._dry_run and method != "GET":
+            query = {**(query or {}), "dryRun": "All"}
         try:
             async with self._open().request(
                 method,

@@ -10,6 +10,8 @@ from netemu.model.documents import did_you_mean
 from netemu.model.kinds import RESOURCES, Resource, by_name
 from netemu.model.selector import from_label_selector, from_map
 
+_DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
+
 
 def resource_named(word: str) -> Resource:
     """Return the kind of a plural, singular, short name or Kind; UserError if none is served."""
@@ -19,6 +21,13 @@ def resource_named(word: str) -> Resource:
         hint = did_you_mean(word, known) or f"; there are: {', '.join(known)}"
         raise UserError(f'no kind "{word}"{hint}')
     return resource
+
+
+def default_container(pod: Pod) -> str:
+    """Return the container that is meant when none is named: the annotated one, or the first."""
+    names = [container.name for container in pod.spec.containers]
+    wanted = pod.metadata.annotations.get(_DEFAULT_CONTAINER, "")
+    return wanted if wanted in names else names[0]
 
 
 async def pods_of(client: Client, resource: Resource, name: str, namespace: str) -> list[Pod]:

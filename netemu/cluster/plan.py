@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from netemu.cluster.observation import observe_host
 from netemu.core.plans import Complain, plan_settings
 from netemu.errors import UserError
 from netemu.host import clusters
+from netemu.host.text_files import read_text
 from netemu.model.cluster_v1alpha1 import Cluster
 from netemu.model.documents import Located, read_documents
 from netemu.model.settings import ClusterSettings
@@ -17,11 +18,7 @@ API_VERSION = "netemu.dev/v1alpha1"
 
 def read_document(path: str, kind: str) -> Located:
     """Return the one document of a file of netemu's own; UserError if it is not that kind."""
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot be read: {error}", file=path) from error
-    documents = read_documents(text, path)
+    documents = read_documents(read_text(path), path)
     if len(documents) != 1:
         raise UserError(f"expected one {kind}, found {len(documents)} documents", file=path)
     document = documents[0]
@@ -46,8 +43,13 @@ def complain_about(document: Located) -> Complain:
 
 def complain_about_flags(path: str, message: str) -> UserError:
     """The same for what came from the command line."""
-    flags = {"metadata.name": "--name", "spec.nodes": "--nodes"}
-    return UserError(f"{flags.get(path, path)}: {message}")
+    flags = {
+        "spec.nodes": "--nodes: ",
+        "spec.overlay": "--overlay: ",
+        "spec.proxyMode": "--proxy-mode: ",
+        "spec.iptables": "--iptables: ",
+    }
+    return UserError(flags.get(path, "") + message)
 
 
 def make_settings(cluster: Cluster, complain: Complain) -> ClusterSettings:

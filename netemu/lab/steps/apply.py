@@ -7,6 +7,7 @@ from typing import ClassVar, Final
 
 from netemu.client.apply import apply_object
 from netemu.errors import UserError
+from netemu.host.text_files import read_text
 from netemu.lab.contract import Step
 from netemu.lab.lab import Lab
 from netemu.model.manifest import decode_manifest
@@ -39,10 +40,7 @@ class Apply(Step):
         if self.manifest:
             return self.manifest, ""
         path = folder / self.file
-        try:
-            return path.read_text(encoding="utf-8"), str(path)
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"cannot be read: {error}", file=str(path)) from error
+        return read_text(path), str(path)
 
 
 STEP: Final = Apply
