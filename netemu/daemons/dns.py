@@ -47,6 +47,8 @@ _CACHE_ENTRIES = 20_000
 _START_PATIENCE_S = 5.0
 _CACHED_QUESTION_BYTES = 512
 """Longer than any sensible question: nobody shall fill the memory with padding."""
+_FORWARDED_S = 30
+"""How long an answer from upstream is repeated, if its TTL allows that."""
 _TCP_IDLE_S = 10.0
 
 
@@ -189,11 +191,23 @@ class DnsServer:
             wire.respond(question, each, domain=self.directory.domain, tcp=tcp)
             for each in _rotations(reply)
         ]
-        if not tcp and len(packet) <= _CACHED_QUESTION_BYTES:
-            if len(self._cache) >= _CACHE_ENTRIES:
-                self.forget_answers()  # Questions that differ each time shall not end the caching.
-            self._cache[packet[2:]] = [variant[2:] for variant in variants]
+        if not tcp:
+            self._keep(packet, variants)
         send(variants[0])
+
+    def _keep(self, packet: bytes, variants: list[bytes]) -> None:
+        if len(packet) > _CACHED_QUESTION_BYTES:
+            return
+        if len(self._cache) >= _CACHE_ENTRIES:
+            self.forget_answers()  # Questions that differ each time shall not end the caching.
+        self._cache[packet[2:]] = [variant[2:] for variant in variants]
+
+    def _keep_for_a_while(self, packet: bytes, answered: bytes) -> None:
+        """Keep what is not ours no longer than it may live, and not for long in any case."""
+        if kept := wire.keep(answered, _FORWARDED_S):
+            answer, seconds = kept
+            self._keep(packet, [answer])
+            asyncio.get_running_loop().call_later(seconds, self._cache.pop, packet[2:], None)
 
     async def _forward(
         self,
@@ -210,6 +224,8 @@ class DnsServer:
         if not reply.answers:
             answered = await self._upstream.ask(packet, tcp=tcp)
             send(answered or wire.refuse(question, Rcode.SERVFAIL))
+            if answered and not tcp:
+                self._keep_for_a_while(packet, answered)
             return
         # An ExternalName that leads outside: our CNAME first, then what it leads to.
         asked = wire.query(reply.forward, question.type, id=question.message.header.id)

@@ -7,6 +7,7 @@ is for the first asker only and may be as slow as a careful library is.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dnslib import (
@@ -205,6 +206,48 @@ def _question_bytes(packet: bytes) -> bytes | None:
         end += 1 + packet[end]
     name, kind = packet[_HEADER_BYTES:end], packet[end + 1 : end + 5]
     return name.lower() + kind if len(kind) == 4 else None
+
+
+def keep(answer: bytes, most_s: int) -> tuple[bytes, int] | None:
+    """Return an upstream's answer as it may be repeated, and for how many seconds.
+
+    Half of its life, at most, and that half is taken off its TTLs: nobody who is told it
+    again believes it for longer than the first who was told. None if it is not to be kept.
+    """
+    flags = int.from_bytes(answer[2:4], "big")
+    if flags & 0xF not in (Rcode.NOERROR, Rcode.NXDOMAIN) or is_truncated(answer):
+        return None
+    try:
+        lives = list(_lives(answer))
+    except (IndexError, struct.error):
+        return None
+    seconds = min([2 * most_s, *(life for _, life in lives)]) // 2 if lives else 0
+    if seconds < 1:
+        return None
+    kept = bytearray(answer)
+    for offset, life in lives:
+        struct.pack_into("!I", kept, offset, life - seconds)
+    return bytes(kept), seconds
+
+
+def _lives(packet: bytes) -> Iterator[tuple[int, int]]:
+    """Yield where each record's TTL stands and what it is."""
+    questions, *counts = struct.unpack_from("!4H", packet, 4)
+    offset = _HEADER_BYTES
+    for _ in range(questions):
+        offset = _after_name(packet, offset) + 4
+    for _ in range(sum(counts)):
+        offset = _after_name(packet, offset)
+        kind, _, life, length = struct.unpack_from("!HHIH", packet, offset)
+        if kind != QTYPE.OPT:
+            yield offset + 4, life
+        offset += 10 + length
+
+
+def _after_name(packet: bytes, offset: int) -> int:
+    while 0 < packet[offset] <= _LABEL_MAX:
+        offset += 1 + packet[offset]
+    return offset + 2 if packet[offset] else offset + 1
 
 
 def join(question: Question, reply: Reply, upstream: bytes, *, domain: str, tcp: bool) -> bytes:

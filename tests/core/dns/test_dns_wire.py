@@ -211,6 +211,45 @@ def test_nothing_that_upstream_says_breaks_the_joining(packet):
     assert header_of(wire.join(question, reply, packet, domain=DOMAIN, tcp=False))[:1] == (7,)
 
 
+def ttls(packet):
+    message = DNSRecord.parse(packet)
+    return [r.ttl for r in [*message.rr, *message.auth] if r.rtype != QTYPE.OPT]
+
+
+@pytest.mark.parametrize(
+    ("life_s", "seconds"), [(300, 30), (60, 30), (9, 4), (2, 1), (1, None), (0, None)]
+)
+def test_an_answer_is_repeated_for_half_its_life(life_s, seconds):
+    """What is kept is kept briefly, and its TTL says what is left of it at the end of that."""
+    message = DNSRecord(DNSHeader(id=7, qr=1), q=DNSQuestion("a.example", 1))
+    message.add_answer(RR("a.example", 1, ttl=life_s, rdata=A("1.2.3.4")))
+    message.add_answer(RR("a.example", 1, ttl=life_s + 5, rdata=A("1.2.3.5")))
+    message.add_ar(EDNS0(udp_len=1232))
+    kept = wire.keep(bytes(message.pack()), 30)
+    if seconds is None:
+        assert kept is None
+    else:
+        assert kept[1] == seconds
+        assert ttls(kept[0]) == [life_s - seconds, life_s + 5 - seconds]
+        assert DNSRecord.parse(kept[0]).ar[0].rclass == 1232
+
+
+def test_failures_and_cut_answers_are_not_repeated():
+    """SERVFAIL, REFUSED, truncated and empty answers are asked for anew each time."""
+    for flags in ({"rcode": 2}, {"rcode": 5}, {"tc": 1}, {}):
+        message = DNSRecord(DNSHeader(id=7, qr=1, **flags), q=DNSQuestion("a.example", 1))
+        if flags:
+            message.add_answer(RR("a.example", 1, ttl=60, rdata=A("1.2.3.4")))
+        assert wire.keep(bytes(message.pack()), 30) is None
+
+
+@given(st.binary(min_size=12, max_size=120))
+def test_nothing_that_upstream_says_breaks_the_keeping(packet):
+    """A message that ends too early, or points anywhere, is just not kept, or kept whole."""
+    kept = wire.keep(packet, 30)
+    assert kept is None or len(kept[0]) == len(packet)
+
+
 def test_our_own_questions_may_be_of_any_type():
     """A type without a name of its own, such as 65280, is asked for by its number."""
     question = DNSRecord.parse(wire.query("a.example", 65280, id=9))

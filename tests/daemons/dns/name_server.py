@@ -14,11 +14,13 @@ TRUTH = "192.0.2.1"
 LIE = "192.0.2.66"
 
 
-def reply(query: DNSRecord, *addresses: str, id: int | None = None, **header: int) -> bytes:
+def reply(
+    query: DNSRecord, *addresses: str, id: int | None = None, ttl: int = 60, **header: int
+) -> bytes:
     """Return a response with one A record for each address."""
     number = query.header.id if id is None else id
     message = DNSRecord(DNSHeader(id=number, qr=1, ra=1, **header), q=query.q)
-    message.add_answer(*(RR(query.q.qname, 1, ttl=60, rdata=A(each)) for each in addresses))
+    message.add_answer(*(RR(query.q.qname, 1, ttl=ttl, rdata=A(each)) for each in addresses))
     return bytes(message.pack())
 
 

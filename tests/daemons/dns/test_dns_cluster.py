@@ -320,7 +320,7 @@ async def test_glibc_in_a_pod_walks_the_search_list(cluster):
     assert conf == [f"search {domains}", f"nameserver {DNS}", "options ndots:5"]
     cluster.upstream.names.clear()
     script = """
-        for name in web web.shop web.shop.svc kubernetes.default first.db inside www.example.com; do
+        for name in web web.shop web.shop.svc kubernetes.default first.db inside ftp.example.com; do
             getent ahostsv4 $name | awk -v n=$name '$2 == "STREAM" { print n, $1 }'
         done
         getent hosts ADDRESS | awk '{ print $2 }'
@@ -330,13 +330,13 @@ async def test_glibc_in_a_pod_walks_the_search_list(cluster):
         "kubernetes.default 10.96.0.1",
         f"first.db {known['db-0']}",
         f"inside {known['web']}",
-        f"www.example.com {TRUTH}",
+        f"ftp.example.com {TRUTH}",
         f"web.{SHOP}",
         "none",
     ]
     # ndots:5: the whole list is tried before the name itself; only what is outside gets out.
     assert list(dict.fromkeys(cluster.upstream.names)) == [
-        *(f"www.example.com.{LAN}.", "www.example.com."),
+        *(f"ftp.example.com.{LAN}.", "ftp.example.com."),
         *(f"no-such-name.{LAN}.", "no-such-name."),
     ]
 

@@ -261,6 +261,17 @@ async def test_names_outside_are_asked_upstream(client, name_servers):
         assert (found.header.id, addresses(found), found.header.aa) == (4711, [TRUTH], 0)
 
 
+async def test_answers_from_upstream_are_repeated_for_a_while(client, name_servers):
+    """The second asker does not trouble the upstream; after half the TTL the third does."""
+    name_servers[0].behave = lambda _server, query: [reply(query, TRUTH, ttl=2)]
+    async with serving(client, FIRST):
+        assert [(await ask(OUTSIDE)).rr[0].ttl for _ in range(3)] == [2, 1, 1]
+        assert len(name_servers[0].names) == 1
+        async with asyncio.timeout(3):
+            while len(name_servers[0].names) == 1:
+                assert addresses(await ask(OUTSIDE)) == [TRUTH]
+
+
 async def test_without_name_servers_the_outside_is_refused(client):
     """A host without name servers cannot forward: REFUSED says so at once."""
     async with serving(client):
