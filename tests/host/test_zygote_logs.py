@@ -75,3 +75,17 @@ def test_old_parts_go(tmp_path):
     assert left[0] == "0.log"
     assert "0.log.20240101-000002" not in left
     assert (tmp_path / "0.log").read_text() == "next\n"
+
+
+def test_a_flood_is_kept_small(tmp_path):
+    """However much is written within a second, five files of the size remain, the newest."""
+    log = LogFile(str(tmp_path / "0.log"), rotate_at=10)
+    for number in range(100):
+        log.write(b"%09d\n" % number)
+    log.close()
+    parts = sorted(tmp_path.iterdir(), key=lambda path: (path.name != "0.log", path.name))
+    assert len(parts) <= 5
+    assert sum(path.stat().st_size for path in parts) <= 50
+    kept = [int(path.read_text()) for path in sorted(tmp_path.iterdir()) if path.stat().st_size]
+    assert max(kept) == 99
+    assert min(kept) >= 95

@@ -30,6 +30,8 @@ class LogFile:
         self._rotate_at = rotate_at
         self._fd = -1
         self._size = 0
+        self._stamp = ""
+        self._of_this_second = 0
 
     def write(self, entries: bytes) -> None:
         if not self._path:
@@ -56,9 +58,7 @@ class LogFile:
         self._size = os.fstat(self._fd).st_size
 
     def _rotate(self) -> None:
-        old = f"{self._path}.{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
-        if os.path.exists(old):
-            return  # Twice within a second: this file becomes longer than the others.
+        old = f"{self._path}.{self._next_stamp()}"
         with contextlib.suppress(OSError):
             os.rename(self._path, old)
             self.close()
@@ -67,6 +67,13 @@ class LogFile:
             parts = sorted(entry for entry in os.listdir(folder) if entry.startswith(f"{name}."))
             for entry in parts[: 1 - _FILES]:
                 os.unlink(f"{folder}/{entry}")
+
+    def _next_stamp(self) -> str:
+        """Return the time, and a number if more files than one are full within a second."""
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+        self._of_this_second = self._of_this_second + 1 if stamp == self._stamp else 0
+        self._stamp = stamp
+        return f"{stamp}.{self._of_this_second:03}" if self._of_this_second else stamp
 
 
 class Pump:
