@@ -57,7 +57,7 @@ def doctor(output: str) -> int:
 
 def _show(finding: Finding) -> None:
     mark, colour = _MARKS[finding.verdict]
-    click.echo(f"{click.style(f' {mark} ', fg=colour)}{finding.name:<18}{finding.detail}".rstrip())
+    click.echo(f"{click.style(f' {mark} ', fg=colour)}{finding.name:<19}{finding.detail}".rstrip())
     if finding.verdict not in ("ok", "unknown"):
         told = f"{finding.why}. {finding.remedy}"
         for line in textwrap.wrap(told, _WIDTH - 6, break_on_hyphens=False):

@@ -93,10 +93,10 @@ CATALOGUE: tuple[Check, ...] = (
     ),
     Check("python", _NEEDED, "netemu is written for it", "Install Python 3.11 or newer."),
     Check(
-        "namespaces",
+        "namespace support",
         _NEEDED,
         "nodes, Pods and containers are made of them",
-        "Boot a kernel with NET_NS, PID_NS, UTS_NS and IPC_NS (every distribution's standard one).",
+        "Boot your distribution's standard kernel; in a container, run that one privileged.",
     ),
     Check("veth", _NEEDED, "every cable is a veth pair", _module("veth")),
     Check("bridge", _NEEDED, "nodes and Pods hang on bridges", _module("bridge")),
@@ -199,7 +199,7 @@ CATALOGUE: tuple[Check, ...] = (
     ),
 )
 
-FOR_UP = ("namespaces", "veth", "bridge", "br_netfilter", "vxlan", "overlayfs")
+FOR_UP = ("namespace support", "veth", "bridge", "br_netfilter", "vxlan", "overlayfs")
 """What `netemu up` makes sure of first, in the time of a blink."""
 
 

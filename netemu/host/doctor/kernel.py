@@ -223,4 +223,4 @@ RULES: dict[str, Probe] = {
     "ipvs": _try_ipvs,
 }
 
-LAST: dict[str, Probe] = {"namespaces": _try_namespaces}
+LAST: dict[str, Probe] = {"namespace support": _try_namespaces}

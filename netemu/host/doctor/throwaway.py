@@ -62,15 +62,15 @@ def _read_all(pipe: int) -> bytes:
 
 
 def _try_all(probes: Mapping[str, Probe]) -> dict[str, Observation]:
+    # What an ordinary user may not, root may; what root may not, nobody may here.
+    refused = False if os.geteuid() == 0 else None
     try:
         _enter()
     except OSError as error:
-        # EPERM is about us; anything else is the kernel's lack.
-        lacking = None if error.errno in _NOT_ALLOWED else False
-        nothing = Observation(None, "needs root")
-        told = Observation(lacking, "needs root" if lacking is None else str(error))
-        return {name: told if name == "namespaces" else nothing for name in probes}
-    return {name: _try(probe) for name, probe in probes.items()}
+        told = _judge(error.errno, f"{error.filename}: {error.strerror}", refused)
+        unknown = Observation(None, "needs root" if refused is None else "needs namespaces")
+        return {name: told if name == "namespace support" else unknown for name in probes}
+    return {name: _try(probe, refused) for name, probe in probes.items()}
 
 
 def _enter() -> None:
@@ -92,15 +92,17 @@ def _write(path: str, text: str) -> None:
         file.write(text)
 
 
-def _try(probe: Probe) -> Observation:
+def _try(probe: Probe, refused: bool | None) -> Observation:
     try:
         return probe(SCRATCH)
     except HostError as error:
-        return Observation(None if error.errno in _NOT_ALLOWED else False, error.answer)
+        return _judge(error.errno, error.answer, refused)
     except OSError as error:
-        unsure = error.errno in _NOT_ALLOWED
-        return Observation(None if unsure else False, "needs root" if unsure else _said(error))
+        place = f"{error.filename}: " if error.filename else ""
+        return _judge(error.errno, f"{place}{error.strerror}", refused)
 
 
-def _said(error: OSError) -> str:
-    return f"{error.filename}: {error.strerror}" if error.filename else f"{error.strerror}"
+def _judge(problem: int | None, said: str, refused: bool | None) -> Observation:
+    if problem not in _NOT_ALLOWED:
+        return Observation(False, said)
+    return Observation(refused, "needs root" if refused is None else f"{said}, even to root")

@@ -78,7 +78,7 @@ def test_the_table_says_what_is_absent_and_why():
     """A person reads one line a check, and below it what to do."""
     done = netemu("doctor", before=hide("tcpdump"))
     assert done.returncode == 0
-    assert " – tcpdump           not installed\n" in done.stdout
+    assert " – tcpdump            not installed\n" in done.stdout
     assert "you watch packets with it. Install the package tcpdump." in done.stdout
     assert done.stdout.endswith("all that netemu needs is there\n")
 
@@ -104,6 +104,19 @@ def test_up_stops_before_it_makes_anything():
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr.startswith("netemu: br_netfilter is missing: Services do not work")
     assert host_state() == before
+
+
+def test_root_that_may_nothing_is_told_so():
+    """In a container without privileges root makes no namespaces: that is the sentence."""
+    argv = ["setpriv", "--bounding-set", "-sys_admin", sys.executable, "-m", "netemu"]
+    options = {"capture_output": True, "text": True, "timeout": 30}
+    done = subprocess.run([*argv, "up", "--no-context"], check=False, **options)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith(
+        "netemu: namespace support is missing: nodes, Pods and containers are"
+    )
+    assert "Operation not permitted, even to root" in done.stderr
+    assert subprocess.run([*argv, "doctor"], check=False, **options).returncode == 3
 
 
 def test_programs_outside_of_path_are_found():
