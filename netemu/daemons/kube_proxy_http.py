@@ -70,11 +70,19 @@ class ProxyServers:
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
-        """Listen on the two fixed ports as long as the context lasts."""
-        runners = [
-            await self._listen(self._health_routes(), "0.0.0.0", HEALTHZ_PORT),
-            await self._listen(self._metrics_routes(), "127.0.0.1", METRICS_PORT),
-        ]
+        """Listen on the two fixed ports as long as the context lasts.
+
+        A hostNetwork Pod may have taken one: Services must not suffer for it.
+        """
+        runners = []
+        for routes, address, port in (
+            (self._health_routes(), "0.0.0.0", HEALTHZ_PORT),
+            (self._metrics_routes(), "127.0.0.1", METRICS_PORT),
+        ):
+            try:
+                runners.append(await self._listen(routes, address, port))
+            except OSError as error:
+                log.warning("%s: port %d is not served: %s", self._netns.name, port, error)
         try:
             yield
         finally:

@@ -488,6 +488,19 @@ async def test_health_mode_and_metrics_are_served_on_the_node(
             await _fetch(netns, ("198.18.0.11", 10249))
 
 
+async def test_a_port_that_is_taken_does_not_stop_the_services(
+    settings: ClusterSettings, netns: Netns
+) -> None:
+    """A Pod of the node's network may sit on 10256; rules and the other ports are served."""
+    with netns.socket() as squatter:
+        squatter.bind(("0.0.0.0", 10256))
+        squatter.listen()
+        api = _api(_service("web"), _slice("web", "10.244.1.2"))
+        async with _running(api, settings, netns):
+            assert _rewrites_to(settings, netns) == {"10.244.1.2:8080"}
+            assert (await _get(netns, ("127.0.0.1", 10249), "/proxyMode"))[1] == "iptables"
+
+
 async def test_the_health_check_node_port_counts_local_endpoints(
     settings: ClusterSettings, netns: Netns
 ) -> None:
