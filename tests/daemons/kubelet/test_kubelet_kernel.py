@@ -2,244 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv4Network
-from pathlib import PurePosixPath
 
 import msgspec
 import pytest
 import yaml
+from kubelet_node import NODE, RUN, STATE, Cluster
 
-from netemu.client.contract import Client, PatchType
-from netemu.core.kubelet.container_spec import node_sandbox_id
-from netemu.daemons.apiserver.server import ApiServer
-from netemu.daemons.kubelet import Kubelet
-from netemu.errors import ApiError
-from netemu.host import underlay
-from netemu.host.netns import Netns, netns_of
-from netemu.host.pki import create_pki
-from netemu.host.pod_network import LinuxPodNetwork
-from netemu.host.runtime import ZygoteRuntime, start_zygote
-from netemu.model.authentication_v1 import UserInfo
+from netemu.client.contract import PatchType
 from netemu.model.codec import from_dict
 from netemu.model.coordination_v1 import Lease
 from netemu.model.core_v1 import (
     ConfigMap,
-    Event,
     Node,
     Pod,
     PodStatus,
     Secret,
     Service,
-    ServiceAccount,
 )
-from netemu.model.runtime import SandboxKind, SandboxSpec
-from netemu.model.settings import ClusterSettings, NodeSettings
-from netemu.storage.memory import MemoryStore
+from netemu.model.runtime import SandboxKind
 
 pytestmark = pytest.mark.root
-
-RUN = PurePosixPath("/run/netemu/kubelet-test")
-STATE = PurePosixPath("/var/lib/netemu/kubelet-test")
-NODE = NodeSettings(name="worker-1", address=IPv4Address("198.18.0.12"), control_plane=True)
-SETTINGS = ClusterSettings(
-    name="kubelet-test",
-    underlay=IPv4Network("198.18.0.0/24"),
-    nodes=(NODE,),
-    state_dir=STATE,
-    run_dir=RUN,
-)
-PRELOAD = ("netemu.images.agnhost", "netemu.images.standin")
-
-
-def clock() -> datetime:
-    return datetime.now(UTC)
-
-
-@dataclass
-class Cluster:
-    """A node, and what a test asks of it."""
-
-    server: ApiServer
-    client: Client
-    runtime: ZygoteRuntime
-    network: LinuxPodNetwork
-    netns: Netns
-    kubelet: Kubelet = field(init=False)
-    running: AsyncExitStack = field(default_factory=AsyncExitStack)
-
-    async def start_kubelet(self) -> None:
-        self.kubelet = Kubelet(
-            client=self.client,
-            settings=SETTINGS,
-            node=NODE,
-            runtime=self.runtime,
-            network=self.network,
-            netns=self.netns,
-            clock=clock,
-            state_dir=STATE,
-        )
-        await self.running.enter_async_context(_running(self.kubelet.run()))
-        await self.until(self._has_node)
-        await self.client.patch(
-            Node,
-            NODE.name,
-            "",
-            {"spec": {"podCIDR": "10.244.1.0/24", "podCIDRs": ["10.244.1.0/24"]}},
-        )
-        await self.until(self._node_is_ready)
-
-    async def stop_kubelet(self) -> None:
-        await self.running.aclose()
-        self.running = AsyncExitStack()
-
-    async def _has_node(self) -> bool:
-        try:
-            await self.client.get(Node, NODE.name)
-        except ApiError:
-            return False
-        return True
-
-    async def _node_is_ready(self) -> bool:
-        node = await self.client.get(Node, NODE.name)
-        return any(c.type == "Ready" and c.status == "True" for c in node.status.conditions)
-
-    async def apply(self, text: str) -> Pod:
-        """Create a Pod of this node, as the scheduler would leave it."""
-        made = from_dict(yaml.safe_load(text), Pod)
-        made.spec.node_name = NODE.name
-        return await self.client.create(made)
-
-    async def pod(self, name: str) -> Pod:
-        return await self.client.get(Pod, name, "default")
-
-    async def until(self, check: Callable[[], object], within_s: float = 15) -> None:
-        """Wait until the check holds."""
-        deadline = time.monotonic() + within_s
-        while True:
-            found = check()
-            if asyncio.iscoroutine(found):
-                found = await found
-            if found:
-                return
-            assert time.monotonic() < deadline, f"not within {within_s} s: {check}"
-            await asyncio.sleep(0.01)
-
-    async def ready(self, name: str, within_s: float = 15) -> Pod:
-        await self.until(lambda: self._is_ready(name), within_s)
-        return await self.pod(name)
-
-    async def _is_ready(self, name: str) -> bool:
-        conditions = (await self.pod(name)).status.conditions
-        return any(c.type == "Ready" and c.status == "True" for c in conditions)
-
-    async def waits_for(
-        self, name: str, holds: Callable[[Pod], object], within_s: float = 15
-    ) -> Pod:
-        async def check() -> bool:
-            return bool(holds(await self.pod(name)))
-
-        await self.until(check, within_s)
-        return await self.pod(name)
-
-    async def gone(self, name: str, within_s: float = 15) -> None:
-        async def check() -> bool:
-            try:
-                await self.pod(name)
-            except ApiError as error:
-                return error.not_found
-            return False
-
-        await self.until(check, within_s)
-
-    async def exec(self, name: str, *argv: str) -> str:
-        pod = await self.pod(name)
-        session = await self.kubelet.open_exec(
-            pod, pod.spec.containers[0].name, argv, stdin=False, tty=False
-        )
-        out = b"".join([data async for _, data in session.output()])
-        assert await session.wait() == 0, out
-        return out.decode()
-
-    async def log(self, name: str, **options: object) -> str:
-        pod = await self.pod(name)
-        read = self.kubelet.read_log(pod, pod.spec.containers[0].name, **options)
-        return b"".join([data async for data in read]).decode()
-
-    async def events(self, name: str) -> list[tuple[str, str]]:
-        found = await self.client.list(Event, "default")
-        return [
-            (event.reason, event.message)
-            for event in found.items
-            if event.involved_object.name == name
-        ]
-
-
-@asynccontextmanager
-async def _running(work) -> AsyncIterator[None]:
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(work)
-        try:
-            yield
-        finally:
-            task.cancel()
-
-
-@pytest.fixture
-async def cluster() -> AsyncIterator[Cluster]:
-    server = ApiServer(settings=SETTINGS, store=MemoryStore(), pki=create_pki("t"), clock=clock)
-    await server.load()
-    client = server.client(UserInfo(username="system:node:worker-1", groups=["system:masters"]))
-    await _controllers_work(client)
-    await start_zygote(RUN, STATE, SETTINGS.name, PRELOAD)
-    runtime = await ZygoteRuntime.connect(RUN)
-    node = await runtime.create_sandbox(
-        SandboxSpec(
-            id=node_sandbox_id(NODE.name), kind=SandboxKind.NODE, node=NODE.name, hostname=NODE.name
-        )
-    )
-    netns = Netns.open(netns_of(node.pid), name=NODE.name)
-    await netns.run(["ip", "link", "set", "lo", "up"])
-    await netns.run(["ip", "address", "add", f"{NODE.address}/32", "dev", "lo"])
-    network = LinuxPodNetwork(
-        netns=netns, node=NODE.name, cluster=SETTINGS.name, state_dir=STATE, mtu=1450
-    )
-    cluster = Cluster(server, client, runtime, network, netns)
-    await cluster.start_kubelet()
-    try:
-        yield cluster
-    finally:
-        await cluster.stop_kubelet()
-        server.registry.close()
-        network.close()
-        netns.close()
-        await runtime.shutdown()
-        underlay.remove_all(SETTINGS.name)
-
-
-async def _controllers_work(client: Client) -> None:
-    """Make what controllers make in a whole cluster."""
-    meta = {"name": "default", "namespace": "default"}
-    await client.create(
-        from_dict({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta}, ServiceAccount)
-    )
-    await client.create(
-        from_dict(
-            {
-                "apiVersion": "v1",
-                "kind": "ConfigMap",
-                "metadata": {"name": "kube-root-ca.crt", "namespace": "default"},
-                "data": {"ca.crt": "PEM"},
-            },
-            ConfigMap,
-        )
-    )
 
 
 async def test_a_pod_from_creation_to_deletion(cluster: Cluster) -> None:
