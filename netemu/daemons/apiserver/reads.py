@@ -23,6 +23,7 @@ from netemu.daemons.apiserver.replies import Renderer
 from netemu.daemons.apiserver.selection import Selection, parse_selection
 from netemu.daemons.apiserver.watching import Kept, Watcher, watch_line
 from netemu.errors import ApiError
+from netemu.model.kinds import Resource
 
 _BOOKMARK_EVERY_S = 60.0
 _LAST_BOOKMARK_S = 2.0
@@ -81,7 +82,7 @@ class Reads:
     ) -> bytes:
         registry = self._registry
         if options.continue_:
-            page, revision, continue_, remaining = self._pages.next(options)
+            page, revision, continue_, remaining = self._pages.next(target.resource, options)
             return renderer.list(page, revision, continue_=continue_, remaining=remaining)
         revision = _list_revision(
             options, registry.revision, registry.cache(target.resource).last_change
@@ -90,7 +91,7 @@ class Reads:
         if not options.limit or options.revision == 0 or len(items) <= options.limit:
             return renderer.list(items, revision, continue_="", remaining=None)
         page, continue_, remaining = self._pages.first(
-            items, revision, options.limit, counted=not selection.by_content
+            target.resource, items, revision, options.limit, counted=not selection.by_content
         )
         return renderer.list(page, revision, continue_=continue_, remaining=remaining)
 
@@ -99,20 +100,22 @@ class Pages:
     """Lists that are fetched page by page: all pages show one moment."""
 
     def __init__(self) -> None:
-        self._lists: OrderedDict[int, tuple[list[Kept], int, bool]] = OrderedDict()
+        self._lists: OrderedDict[int, tuple[Resource, list[Kept], int, bool]] = OrderedDict()
         self._numbers = itertools.count(random.randrange(1 << 32))
 
     def first(
-        self, items: list[Kept], revision: int, limit: int, *, counted: bool
+        self, resource: Resource, items: list[Kept], revision: int, limit: int, *, counted: bool
     ) -> tuple[list[Kept], str, int | None]:
         number = next(self._numbers)
-        self._lists[number] = (items, revision, counted)
+        self._lists[number] = (resource, items, revision, counted)
         if len(self._lists) > _PAGED_LISTS:
             self._lists.popitem(last=False)
         remaining = len(items) - limit if counted else None
         return items[:limit], _token(number, limit, revision), remaining
 
-    def next(self, options: ListOptions) -> tuple[list[Kept], int, str, int | None]:
+    def next(
+        self, resource: Resource, options: ListOptions
+    ) -> tuple[list[Kept], int, str, int | None]:
         number, start = _parse_token(options.continue_)
         known = self._lists.get(number)
         if known is None:
@@ -121,7 +124,9 @@ class Pages:
                 "result. You must start a new list without the continue parameter."
             )
             raise ApiError(410, "Expired", message)
-        items, revision, counted = known
+        of, items, revision, counted = known
+        if of is not resource:
+            raise bad_request("continue key is not valid")
         end = start + (options.limit or len(items))
         if end >= len(items):
             # Kept a while for a client that asks again; forgotten in its turn.

@@ -89,6 +89,19 @@ async def test_revisions_of_absurd_length_are_bad_requests(served):
         assert (reply.status, (await reply.json())["reason"]) == (400, "BadRequest")
 
 
+async def test_continue_token_belongs_to_its_list(served):
+    """The second page of one resource is no page of another."""
+    for name in ("one", "two"):
+        await served.http.post(CONFIG_MAPS, json={"metadata": {"name": name}})
+    async with served.http.get(CONFIG_MAPS, params={"limit": "1"}) as reply:
+        token = (await reply.json())["metadata"]["continue"]
+    query = {"limit": "1", "continue": token}
+    async with served.http.get(NAMESPACE + "/secrets", params=query) as reply:
+        assert (reply.status, (await reply.json())["reason"]) == (400, "BadRequest")
+    async with served.http.get(CONFIG_MAPS, params=query) as reply:
+        assert [item["metadata"]["name"] for item in (await reply.json())["items"]] == ["two"]
+
+
 async def test_watch_false_is_no_watch(served):
     """`watch=false` on one object asks for the object."""
     async with served.http.get("/api/v1/namespaces/default", params={"watch": "false"}) as reply:
