@@ -49,7 +49,7 @@ stamp=$venv/netemu-stamp
 needed='python3:python3 ip:iproute2 iptables:iptables nft:nftables unshare:util-linux
         setpriv:util-linux'
 for_tests='kubectl:kubernetes-client dig:bind9-dnsutils conntrack:conntrack tcpdump:tcpdump
-           curl:curl ping:iputils-ping git:git'
+           curl:curl ping:iputils-ping sysctl:procps'
 
 missing_packages() {
     for pair in $1; do
