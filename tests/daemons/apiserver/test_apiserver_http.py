@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import io
+import itertools
 import json
 
 import pytest
 
+from netemu.daemons.apiserver import reads
 from netemu.model import protobuf
 from netemu.model.core_v1 import ConfigMap, Namespace, ServiceAccount
 from netemu.model.kinds import by_type
@@ -315,6 +317,32 @@ async def test_bookmarks_come_before_the_end(served):
         assert bookmark["type"] == "BOOKMARK"
         expected = str(served.api.registry.revision)
         assert bookmark["object"]["metadata"]["resourceVersion"] == expected
+
+
+async def test_nothing_older_follows_a_bookmark(served, monkeypatch: pytest.MonkeyPatch):
+    """Whoever resumes from a bookmark has missed nothing, however closely a write came to it."""
+    monkeypatch.setattr(reads, "_BOOKMARK_EVERY_S", 0.0011)
+    await served.client.create(ConfigMap(metadata=ObjectMeta(name="a", namespace="default")))
+
+    async def write() -> None:
+        for number in itertools.count():
+            await served.client.patch(ConfigMap, "a", "default", {"data": {"n": str(number)}})
+            await asyncio.sleep(0.0011 if number % 3 else 0)
+
+    writing = [asyncio.ensure_future(write()) for _ in range(4)]
+    query = {"watch": "1", "allowWatchBookmarks": "true", "timeoutSeconds": "1"}
+    bookmarked = bookmarks = 0
+    async with served.http.get(CONFIG_MAPS, params=query) as reply:
+        async for line in reply.content:
+            event = json.loads(line)
+            revision = int(event["object"]["metadata"]["resourceVersion"])
+            if event["type"] == "BOOKMARK":
+                bookmarked, bookmarks = revision, bookmarks + 1
+            else:
+                assert revision > bookmarked
+    assert bookmarks > 10
+    for task in writing:
+        task.cancel()
 
 
 async def test_watch_in_table_form(served):
