@@ -31,6 +31,7 @@ def apply(files: tuple[str, ...], namespace: str, cluster: str) -> None:
     from netemu.cli._api import with_client
     from netemu.client.apply import apply_all
     from netemu.client.https import HttpsClient
+    from netemu.core.apiserver.manifest import refuse_invalid
     from netemu.model.kinds import by_type
     from netemu.model.manifest import decode_manifest
 
@@ -42,6 +43,8 @@ def apply(files: tuple[str, ...], namespace: str, cluster: str) -> None:
     ]
     if not located:
         raise UserError(f"no objects in {', '.join(files)}")
+    for each in located:
+        refuse_invalid(each, namespace=namespace)
 
     async def work(client: HttpsClient) -> None:
         async for verb, obj in apply_all(client, located, namespace=namespace):

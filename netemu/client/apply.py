@@ -34,8 +34,15 @@ async def _rehearse(client: Client, manifest: Sequence[Located], namespace: str)
     """Let the server check every object, as far as it can before any is there."""
     to_come = {each.obj.metadata.name for each in manifest if isinstance(each.obj, Namespace)}
     for located in manifest:
-        if (located.obj.metadata.namespace or namespace) not in to_come:
+        if (located.obj.metadata.namespace or namespace) in to_come:
+            continue
+        try:
             await apply_object(client, located, namespace=namespace)
+        except ApiError as error:
+            if error.code not in (400, 422):
+                raise
+            field = error.causes[0].field if error.causes else ""
+            raise located.error(error.message, field) from error
 
 
 async def apply_object(

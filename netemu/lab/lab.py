@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
 import re
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ from netemu.core import names
 from netemu.core.control.pods import is_ready
 from netemu.errors import ApiError, UserError
 from netemu.host.netns import Netns
+from netemu.lab import references
 from netemu.lab.contract import StepFailedError
 from netemu.lab.probing import Names
 from netemu.lab.resolver import ResolvConf
@@ -54,7 +56,7 @@ class Lab:
     _threads: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(thread_name_prefix="lab")
     )
-    _netns: dict[str, Netns] = field(default_factory=dict)
+    _netns: dict[tuple[str, int], Netns] = field(default_factory=dict)
 
     def close(self) -> None:
         for each in self._netns.values():
@@ -65,12 +67,7 @@ class Lab:
 
     def split(self, reference: str) -> tuple[str, str, str]:
         """Split `KIND/NAME` or `KIND/NAMESPACE/NAME`; UserError if it is neither."""
-        match reference.split("/"):
-            case [kind, name] if kind and name:
-                return kind, self.default_namespace, name
-            case [kind, namespace, name] if kind and namespace and name:
-                return kind, namespace, name
-        raise UserError(f'"{reference}" names no object: write pod/NAME or pod/NAMESPACE/NAME')
+        return references.split(reference, self.default_namespace)
 
     async def pods(self, reference: str) -> list[Pod]:
         """Return the live Pods of a Pod's, Deployment's, ReplicaSet's or Service's reference."""
@@ -92,14 +89,20 @@ class Lab:
         return await self.until(look, within_s=within_s, what=f"a ready Pod of {reference}")
 
     async def until(
-        self, look: Callable[[], Awaitable[T | None]], *, within_s: float, what: str
+        self,
+        look: Callable[[], Awaitable[T | None]],
+        *,
+        within_s: float,
+        what: str,
+        seen: Callable[[], str] = str,
     ) -> T:
-        """Ask until there is an answer; StepFailedError says what did not come."""
+        """Ask until there is an answer; StepFailedError says what did not come, and what did."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + within_s
         while (found := await look()) is None:
             if loop.time() > deadline:
-                raise StepFailedError(f"waited {within_s:g} s for {what}")
+                instead = f"; seen: {seen()}" if seen() else ""
+                raise StepFailedError(f"waited {within_s:g} s for {what}{instead}")
             await asyncio.sleep(_POLL_S)
         return found
 
@@ -142,6 +145,8 @@ class Lab:
         bound = functools.partial(probe, *args, **kw)
         if not origin.netns:
             return await asyncio.get_running_loop().run_in_executor(self._threads, bound)
-        if origin.netns not in self._netns:
-            self._netns[origin.netns] = Netns.open(origin.netns, name=origin.title)
-        return await self._netns[origin.netns].call(bound)
+        # A Pod that was replaced by one of its name has another namespace at this path.
+        identity = (origin.netns, os.stat(origin.netns).st_ino)
+        if identity not in self._netns:
+            self._netns[identity] = Netns.open(origin.netns, name=origin.title)
+        return await self._netns[identity].call(bound)

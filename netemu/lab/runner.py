@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from netemu.cluster.access import open_client
-from netemu.errors import ApiError, HostError
+from netemu.errors import ApiError, HostError, UserError
 from netemu.host.clusters import load_settings
 from netemu.lab.contract import Step, StepFailedError
 from netemu.lab.lab import Lab
@@ -65,7 +65,7 @@ async def _run_step(index: int, step: Step, lab: Lab) -> StepResult:
     passed, detail = True, ""
     try:
         detail = await step.run(lab)
-    except (StepFailedError, ApiError, HostError) as error:
+    except (StepFailedError, ApiError, HostError, UserError) as error:
         passed, detail = False, str(error)
     return StepResult(
         index=index,

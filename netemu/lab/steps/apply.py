@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from netemu.client.apply import apply_object
+from netemu.core.apiserver.manifest import refuse_invalid
 from netemu.errors import UserError
 from netemu.host.text_files import read_text
 from netemu.lab.contract import Step
@@ -27,7 +28,8 @@ class Apply(Step):
     def check(self, folder: Path) -> None:
         if bool(self.file) == bool(self.manifest):
             raise UserError("a step apply has either `file` or `manifest`")
-        decode_manifest(*self._text(folder))
+        for located in decode_manifest(*self._text(folder)):
+            refuse_invalid(located, namespace=Lab.default_namespace)
 
     async def run(self, lab: Lab) -> str:
         done = []

@@ -12,6 +12,8 @@ from typing import Final
 import msgspec
 
 from netemu.client.contract import WatchEvent
+from netemu.errors import UserError
+from netemu.lab import references
 from netemu.lab.contract import Step, StepFailedError
 from netemu.lab.lab import Lab
 from netemu.lab.steps.apply import Apply
@@ -39,6 +41,8 @@ class Birth(Step):
 
     def check(self, folder: Path) -> None:
         Apply(file=self.apply).check(folder)
+        if references.check(self.of).type is not Deployment:
+            raise UserError(f'of: "{self.of}" is no deployment/NAME')
 
     def title(self) -> str:
         return f"apply {self.apply} and watch {self.of} come to life"

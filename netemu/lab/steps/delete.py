@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar, Final
 
 import msgspec
 
-from netemu.client.pods import resource_named
 from netemu.errors import ApiError
+from netemu.lab import references
 from netemu.lab.contract import Step
 from netemu.lab.lab import Lab
 
@@ -23,9 +24,12 @@ class Delete(Step):
     def title(self) -> str:
         return f"delete {self.target}"
 
+    def check(self, folder: Path) -> None:
+        references.check(self.target)
+
     async def run(self, lab: Lab) -> str:
-        plural, namespace, name = lab.split(self.target)
-        resource = resource_named(plural)
+        _, namespace, name = lab.split(self.target)
+        resource = references.check(self.target)
         where = namespace if resource.namespaced else ""
         await lab.client.delete(resource.type, name, where, grace_period_s=self.grace_period_s)
 

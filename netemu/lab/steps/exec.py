@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from netemu.client.pods import default_container
 from netemu.client.streams import run_in_pod
+from netemu.errors import UserError
+from netemu.lab import references
 from netemu.lab.contract import Step, StepFailedError
 from netemu.lab.lab import Lab
 from netemu.model.wire import ApiStruct
@@ -29,9 +33,16 @@ class Exec(Step):
     def title(self) -> str:
         return f"in {self.in_}: {' '.join(self.command)}"
 
+    def check(self, folder: Path) -> None:
+        references.check_pods(self.in_)
+        references.check_pattern(self.expect.output)
+        if not self.command:
+            raise UserError("command: a program is needed")
+
     async def run(self, lab: Lab) -> str:
         pod = await lab.ready_pod(self.in_)
-        code, output = await run_in_pod(lab.client, pod, self.command, container=self.container)
+        container = self.container or default_container(pod)
+        code, output = await run_in_pod(lab.client, pod, self.command, container=container)
         text = output.decode(errors="replace").strip()
         if code != self.expect.exit_code:
             raise StepFailedError(f"exit code {code}, expected {self.expect.exit_code}: {text}")

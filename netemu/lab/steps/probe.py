@@ -11,13 +11,14 @@ from typing import Final
 import msgspec
 
 from netemu.errors import UserError
-from netemu.lab import probing
+from netemu.lab import probing, references
 from netemu.lab.contract import Step, StepFailedError
 from netemu.lab.lab import Lab, Origin
 from netemu.lab.probing import Outcome, Result
 from netemu.model.wire import ApiStruct
 
 _PAUSE_S = 0.05
+_RECORD_TYPES = ("A", "AAAA", "CNAME", "PTR", "SRV", "TXT", "NS", "SOA", "MX")
 
 
 class Expectation(ApiStruct):
@@ -58,6 +59,13 @@ class Probe(Step):
         return f"from {self.from_}: {protocol} {target}{count}"
 
     def check(self, folder: Path) -> None:
+        references.check_origin(self.from_)
+        references.check_pattern(self.expect.body)
+        if self.times < 1:
+            raise UserError(f"times: {self.times} probes show nothing")
+        if self.type not in _RECORD_TYPES:
+            known = ", ".join(_RECORD_TYPES)
+            raise UserError(f'type: no record type "{self.type}"; there are: {known}')
         protocol, target = self._target()
         if protocol in ("tcp", "udp"):
             _host_port(target)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 from netemu.client.contract import PatchType
 from netemu.errors import UserError
+from netemu.lab import references
 from netemu.lab.contract import Step
 from netemu.lab.lab import Lab
 from netemu.model.apps_v1 import Deployment, ReplicaSet
-from netemu.model.schema import ApiObject
 
 
 class Scale(Step):
@@ -20,13 +21,19 @@ class Scale(Step):
     def title(self) -> str:
         return f"scale {self.target} to {self.replicas}"
 
+    def check(self, folder: Path) -> None:
+        resource = references.check(self.target)
+        if resource.type not in (Deployment, ReplicaSet):
+            raise UserError(
+                f"a {resource.singular} cannot be scaled; there are: deployment, replicaset"
+            )
+        if self.replicas < 0:
+            raise UserError(f"replicas: {self.replicas} is below zero")
+
     async def run(self, lab: Lab) -> str:
-        kind, namespace, name = lab.split(self.target)
-        kinds: dict[str, type[ApiObject]] = {"deployment": Deployment, "replicaset": ReplicaSet}
-        if kind not in kinds:
-            raise UserError(f'"{kind}" cannot be scaled; there are: {", ".join(kinds)}')
+        _, namespace, name = lab.split(self.target)
         await lab.client.patch(
-            kinds[kind],
+            references.check(self.target).type,
             name,
             namespace,
             {"spec": {"replicas": self.replicas}},

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from netemu.client.pods import resource_named
+from netemu.core.control.pods import is_ready
 from netemu.errors import ApiError
+from netemu.lab import references
 from netemu.lab.contract import Step
 from netemu.lab.lab import Lab
+from netemu.model.apps_v1 import Deployment, ReplicaSet
 from netemu.model.schema import ApiObject
 
 
@@ -18,47 +21,71 @@ class Wait(Step):
     for_: str
     """`deployment/web`, `pod/client`, `node/worker-1` …"""
     until: str = "ready"
-    """`ready`: a Deployment with all replicas updated and available, else the condition of
-    that name in any case: `Available`, `Ready`; `deleted`; `exists`."""
+    """`ready`: a Deployment or ReplicaSet whose Pods are all there, updated and ready; else
+    the condition of that name in any case: `Available`, `Ready`; `deleted`; `exists`."""
     within_s: float = msgspec.field(default=30.0, name="withinSeconds")
 
     def title(self) -> str:
         return f"wait until {self.for_} is {self.until}"
 
+    def check(self, folder: Path) -> None:
+        references.check(self.for_)
+
     async def run(self, lab: Lab) -> str:
-        plural, namespace, name = lab.split(self.for_)
-        resource = resource_named(plural)
+        _, namespace, name = lab.split(self.for_)
+        resource = references.check(self.for_)
         where = namespace if resource.namespaced else ""
         began = time.monotonic()
+        seen = ""
 
         async def look() -> bool | None:
+            nonlocal seen
             try:
                 obj = await lab.client.get(resource.type, name, where)
+                holds, seen = await self._look_at(obj, lab)
             except ApiError as error:
                 if not error.not_found:
                     raise
-                return True if self.until == "deleted" else None
-            return True if _holds(obj, self.until) else None
+                holds, seen = self.until == "deleted", "it is not there"
+            return True if holds else None
 
-        await lab.until(look, within_s=self.within_s, what=f"{self.for_} to be {self.until}")
+        what = f"{self.for_} to be {self.until}"
+        await lab.until(look, within_s=self.within_s, what=what, seen=lambda: seen)
         return f"after {time.monotonic() - began:.2f} s"
 
+    async def _look_at(self, obj: ApiObject, lab: Lab) -> tuple[bool, str]:
+        """Return whether it is as it should be, and how it is."""
+        if self.until in ("deleted", "exists"):
+            return self.until == "exists", "it is there"
+        if self.until == "ready" and isinstance(obj, Deployment | ReplicaSet):
+            return await self._have_pods(obj, lab)
+        conditions = getattr(getattr(obj, "status", None), "conditions", None) or []
+        holds = any(c.type.lower() == self.until.lower() and c.status == "True" for c in conditions)
+        return holds, _conditions(conditions)
 
-def _holds(obj: ApiObject, until: str) -> bool:
-    if until == "deleted":
+    async def _have_pods(self, owner: Deployment | ReplicaSet, lab: Lab) -> tuple[bool, str]:
+        wanted = 1 if owner.spec.replicas is None else owner.spec.replicas
+        # The status may be older than what has just happened to a Pod: count them, too.
+        pods = await lab.pods(self.for_)
+        ready = sum(is_ready(pod) for pod in pods)
+        holds = _has_settled(owner, wanted) and ready == len(pods) == wanted
+        return holds, f"{ready} of {len(pods)} Pods ready, {wanted} wanted"
+
+
+def _has_settled(owner: Deployment | ReplicaSet, wanted: int) -> bool:
+    """Whether the controller has seen the object as it is, and is done with it."""
+    status: Any = owner.status
+    if (status.observed_generation or 0) < (owner.metadata.generation or 0):
         return False
-    if until == "exists":
-        return True
-    status: Any = getattr(obj, "status", None)
-    if until == "ready" and hasattr(status, "updated_replicas"):
-        wanted = getattr(obj, "spec").replicas  # noqa: B009 - Deployments only.
-        return bool(
-            (status.observed_generation or 0) >= (obj.metadata.generation or 0)
-            and status.updated_replicas == status.replicas == wanted
-            and status.available_replicas == wanted
-        )
-    conditions = getattr(status, "conditions", None) or []
-    return any(c.type.lower() == until.lower() and c.status == "True" for c in conditions)
+    counts = [status.replicas, status.available_replicas]
+    if isinstance(owner, Deployment):
+        counts.append(status.updated_replicas)
+    return all((count or 0) == wanted for count in counts)
+
+
+def _conditions(conditions: list[Any]) -> str:
+    said = [f"{c.type} {c.status}" + (f" ({c.reason})" if c.reason else "") for c in conditions]
+    return ", ".join(said) or "it has no conditions"
 
 
 STEP: Final = Wait
