@@ -102,6 +102,7 @@ INVALID = [
     ("ConfigMap", "metadata: {namespace: default}", ["metadata.name: Required value: name or generateName is required"]),
     ("ConfigMap", "metadata: {name: A_B}", [f'metadata.name: Invalid value: "A_B": {SUBDOMAIN}']),
     ("ConfigMap", "metadata: {name: x, namespace: ''}", ["metadata.namespace: Required value"]),
+    ("Namespace", "{metadata: {name: x}, spec: {finalizers: [kubernetes, a/b, mine]}}", ['spec.finalizers: Invalid value: "mine": name is neither a standard finalizer name nor is it fully qualified']),
     ("Namespace", "metadata: {name: x, namespace: y}", ["metadata.namespace: Forbidden: not allowed on this type"]),
     ("Service", "metadata: {name: 1a}\nspec: {ports: [{port: 80}]}", [f'metadata.name: Invalid value: "1a": {LABEL_1035}']),
     ("ConfigMap", "metadata: {name: x, finalizers: [foo]}",

@@ -23,7 +23,7 @@ from netemu.core.apiserver.validation import (
 )
 from netemu.model.apps_v1 import Deployment, ReplicaSet
 from netemu.model.coordination_v1 import Lease
-from netemu.model.core_v1 import ConfigMap, Endpoints, Event, Node, Pod, Secret, Service
+from netemu.model.core_v1 import ConfigMap, Endpoints, Event, Namespace, Node, Pod, Secret, Service
 from netemu.model.discovery_v1 import EndpointSlice
 from netemu.model.kinds import Resource
 from netemu.model.schema import ApiObject
@@ -69,6 +69,7 @@ _VALIDATE: dict[type, Validate] = {
     EndpointSlice: endpoints.validate_endpoint_slice,
     ConfigMap: configuration.validate_config_map,
     Secret: configuration.validate_secret,
+    Namespace: metadata.validate_namespace,
     Node: nodes.validate_node,
     Lease: nodes.validate_lease,
     Event: configuration.validate_event,

@@ -109,8 +109,14 @@ def _validate_owners(owners: Sequence[OwnerReference]) -> list[FieldError]:
     return errors
 
 
-def _validate_finalizers(finalizers: Sequence[str]) -> list[FieldError]:
-    field = "metadata.finalizers"
+def validate_namespace(namespace: Namespace) -> list[FieldError]:
+    """Whatever stands there must be taken out by someone, or the namespace never goes."""
+    return _validate_finalizers(namespace.spec.finalizers, "spec.finalizers")
+
+
+def _validate_finalizers(
+    finalizers: Sequence[str], field: str = "metadata.finalizers"
+) -> list[FieldError]:
     errors = []
     for name in finalizers:
         errors += [bad_value(field, name, text) for text in formats.qualified_name(name)]
