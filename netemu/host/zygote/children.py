@@ -26,6 +26,7 @@ START_ERROR = 128
 _GO = b"!"
 _READY = b"+"
 _FAILED = b"-"
+_SIBLING = b"="
 
 
 class StartError(Exception):
@@ -53,6 +54,10 @@ class Voice:
     def hand_over(self, fd: int) -> None:
         socket.send_fds(self._socket, [_READY], [fd])
 
+    def sibling(self, pid: int) -> None:
+        """Say that another child of the parent goes on in this one's stead."""
+        self._socket.send(_SIBLING + str(pid).encode())
+
     def failed(self, error: StartError) -> None:
         with contextlib.suppress(OSError):
             self._socket.send(_FAILED + f"{error.errno} {error}".encode())
@@ -66,6 +71,8 @@ class Ear:
         self.error: StartError | None = None
         self.terminal = -1
         """The terminal's master, once the child has handed it over."""
+        self.sibling = 0
+        """The pid of the child that goes on in the first one's stead."""
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -75,6 +82,9 @@ class Ear:
         data, fds, _, _ = socket.recv_fds(self._socket, 4096, 1)
         if fds:
             self.terminal = fds[0]
+            return False
+        if data.startswith(_SIBLING):
+            self.sibling = int(data[1:])
             return False
         if data.startswith(_FAILED):
             errno, _, text = data[1:].decode(errors="replace").partition(" ")

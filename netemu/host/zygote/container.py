@@ -23,7 +23,7 @@ from netemu.host.zygote.rootfs import Stage, enter_root
 from netemu.model.runtime import ContainerSpec
 
 POD_NAMESPACES = ("net", "uts", "ipc")
-ALL_NAMESPACES = ("cgroup", "ipc", "uts", "net", "mnt")
+ALL_NAMESPACES = ("cgroup", "ipc", "uts", "net", "pid", "mnt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,20 +75,26 @@ def become_exec(
     streams: Sequence[int],
     voice: Voice,
 ) -> int:
-    """Become a further process of a running container, as confined as its first."""
-    # Born in the container's PID namespace: nobody there may look into this process
-    # while it still has the host's root.
-    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
+    """Become a further process of a running container, as confined as its first.
+
+    One with CAP_SYS_PTRACE there may look into any process that it sees. So it sees
+    this one only when nothing of the host is left in it: another is born for it then.
+    """
     _begin(voice, streams)
     setproctitle.setproctitle(" ".join(argv)[:200])
     limit(spec)
     around.cgroups.join(spec.cgroup)
     syscalls.join_namespaces(pid, ALL_NAMESPACES)
-    _connect(tty, streams, voice)
     _enter_folder(spec.cwd)
     env = _environment(spec, tty=tty)
     entrypoint = _built_in(argv[0], env, around.programs)
     confine(spec, bounds=around.bounds)
+    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)  # Until the exec, which undoes it.
+    if pid_there := syscalls.fork_sibling():
+        voice.sibling(pid_there)
+        return 0
+    os.setsid()
+    _connect(tty, streams, voice)
     return _turn_into(entrypoint, argv, argv[1:], env, voice)
 
 
@@ -142,4 +148,5 @@ def _turn_into(
     if entrypoint is None:
         program.replace_process(argv, env)
     voice.ready()
+    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
     return entrypoint.call(args, env)

@@ -40,7 +40,11 @@ class Client:
         self.fds: list[int] = []
         """Descriptors that came along and that no request has taken yet."""
         self.watches = False
+        self.exec_begun = False
+        self.exec_goes_on = False
         self.exec_pid = 0
+        self.exec_doomed = False
+        """It is to be killed, if need be as soon as its pid is known."""
         self._loop = loop
         self._unsent = bytearray()
         self._events = 0
@@ -155,8 +159,7 @@ class Zygote:
         fd = client.socket.fileno()
         self._loop.forget(fd)
         self._clients.pop(fd, None)
-        if client.exec_pid:
-            self._processes.kill_group(client.exec_pid)
+        self._kill_exec(client)
         client.close()
 
     def _send(self, client: Client, reply: Reply, fds: tuple[int, ...] = ()) -> None:
@@ -211,7 +214,7 @@ class Zygote:
             case messages.Exec():
                 self._exec(client, request)
             case messages.KillExec():
-                self._processes.kill_group(client.exec_pid)
+                self._kill_exec(client)
             case messages.Shutdown():
                 self._shut_down(client, request)
 
@@ -241,7 +244,7 @@ class Zygote:
     def _exec(self, client: Client, request: messages.Exec) -> None:
         streams = client.take_fds()
         try:
-            if client.exec_pid:
+            if client.exec_begun:
                 raise StartError("this connection has an exec already", errno.EBUSY)
             if len(streams) != (0 if request.tty else 3):
                 raise StartError(f"{len(streams)} streams came along", errno.EINVAL)
@@ -250,8 +253,9 @@ class Zygote:
             for fd in streams:
                 os.close(fd)
         ear.let_go()
-        client.exec_pid = pid
-        self._processes.watch(pid, lambda status: self._exec_ended(client, request, status))
+        client.exec_begun = True
+        # It ends with 0 when another goes on in its stead.
+        self._processes.watch(pid, lambda status: self._exec_failed(client, request, status))
         fd = ear.fileno()
         self._loop.watch(fd, lambda _: self._exec_spoke(client, request, ear))
 
@@ -266,11 +270,13 @@ class Zygote:
             tty=request.tty,
             streams=streams,
         )
-        born_in = self._pid_namespaces.of(state.pid)
-        return children.fork(lambda voice: become(voice=voice), born_in=born_in)
+        own = self._pid_namespaces.own()
+        return children.fork(lambda voice: become(voice=voice), born_in=own)
 
     def _exec_spoke(self, client: Client, request: messages.Exec, ear: Ear) -> None:
         if not ear.hear():
+            if ear.sibling and not client.exec_goes_on:
+                self._exec_goes_on(client, request, ear.sibling)
             return
         self._loop.forget(ear.fileno())
         ear.close()
@@ -281,6 +287,21 @@ class Zygote:
             self._send(client, Done(seq=request.seq), terminal)
         for fd in terminal:
             os.close(fd)
+
+    def _exec_goes_on(self, client: Client, request: messages.Exec, pid: int) -> None:
+        client.exec_goes_on = True
+        client.exec_pid = pid
+        self._processes.watch(pid, lambda status: self._exec_ended(client, request, status))
+        if client.exec_doomed:
+            self._processes.kill_group(pid)
+
+    def _exec_failed(self, client: Client, request: messages.Exec, status: int | None) -> None:
+        if status:
+            self._exec_ended(client, request, status)
+
+    def _kill_exec(self, client: Client) -> None:
+        client.exec_doomed = True
+        self._processes.kill_group(client.exec_pid)
 
     def _exec_ended(self, client: Client, request: messages.Exec, status: int | None) -> None:
         code = os.waitstatus_to_exitcode(status or 0)

@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 
 import pytest
+from zygote_pods import DEFAULT_CAPABILITIES, eventually
 
 pytestmark = pytest.mark.root
 
@@ -237,3 +238,27 @@ async def test_a_read_only_volume_cannot_be_remounted(pods):
     code, _ = await pods.shell("mount -o remount,rw,bind /v || touch /v/x")
     assert code != 0
     assert list((pods.folder / "v").iterdir()) == []
+
+
+_PEEP = """
+import os
+print("watching", flush=True)
+while True:
+    for pid in os.listdir("/proc"):
+        try:
+            if pid.isdigit() and os.listdir(f"/proc/{pid}/root" + %r):
+                print("the host's files", flush=True)
+        except OSError:
+            pass
+"""
+
+
+async def test_an_exec_shows_nothing_of_the_host_to_a_debugger(pods):
+    """With CAP_SYS_PTRACE one may look into every process of the container: all are harmless."""
+    script = _PEEP % str(pods.run_dir / "records")
+    capabilities = [*DEFAULT_CAPABILITIES, "SYS_PTRACE"]
+    await pods.start("python3", "-c", script, capabilities=capabilities)
+    await eventually(lambda: pods.log("web-c"))
+    for _ in range(10):
+        assert await pods.shell("echo hidden") == (0, "hidden\n")
+    assert pods.log("web-c") == "watching\n"

@@ -25,9 +25,11 @@ async def _kill_zygote(pods) -> None:
     pid = await pods.runtime.pid()
     handle = os.pidfd_open(pid)
     signal.pidfd_send_signal(handle, signal.SIGKILL)
-    await asyncio.get_running_loop().run_in_executor(
-        None, os.waitid, os.P_PIDFD, handle, os.WEXITED
-    )
+    # Not waitid: whose child it is depends on how the tests were started.
+    gone = asyncio.Event()
+    asyncio.get_running_loop().add_reader(handle, gone.set)
+    await gone.wait()
+    asyncio.get_running_loop().remove_reader(handle)
     os.close(handle)
 
 
