@@ -28,6 +28,7 @@ _LOCK_PATIENCE_S = 2.0
 _STALE_LOCK_S = 30.0
 _EXTENSION = "netemu.dev"
 _SECTIONS = ("clusters", "users", "contexts")
+_FRAME = frozenset(("apiVersion", "kind"))
 _TEXT = "tag:yaml.org,2002:str"
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -116,8 +117,8 @@ def remove_context(cluster: str, path: Path, *, original: bytes = b"") -> None:
         if gone:
             path.unlink()
         else:
-            text = config.text()
-            _store(path, original if _says(original, text) else text.encode())
+            again = original and _meaning(_compose(original)) == config.meaning()
+            _store(path, original if again else config.text())
     if gone and "folder" in story["made"]:
         # kubectl's caches may live beside it: the folder goes only if nothing else is there.
         with contextlib.suppress(OSError):
@@ -144,14 +145,6 @@ def _missing(path: Path) -> list[str]:
     return made if path.parent.exists() else [*made, "folder"]
 
 
-def _says(original: bytes, text: str) -> bool:
-    """Whether the two differ in comments and layout only."""
-    if not original:
-        return False
-    node = yaml.compose(original, Loader=_Loader)
-    return node is not None and _serialize(node) == text
-
-
 # --- the file as nodes -------------------------------------------------------------------
 
 
@@ -170,7 +163,7 @@ class _Config:
         except OSError as error:
             raise UserError(f"cannot be read: {error.strerror}", file=str(path)) from error
         try:
-            node = yaml.compose(text, Loader=_Loader)
+            node = _compose(text)
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             raise UserError(
@@ -199,6 +192,9 @@ class _Config:
     def text(self) -> str:
         return _serialize(self._root)
 
+    def meaning(self) -> str:
+        return _meaning(self._root)
+
     @property
     def current(self) -> str:
         node = _get(self._root, "current-context")
@@ -211,12 +207,7 @@ class _Config:
     @property
     def is_empty(self) -> bool:
         """Whether nothing is left but the frame."""
-        frame = {"apiVersion", "kind"}
-        return not any(
-            node.value and not _is_null(node)
-            for key, node in self._root.value
-            if key.value not in frame
-        )
+        return self.meaning() == _meaning(None)
 
     def has(self, context: str) -> bool:
         return any(name == context for name, _ in self._entries("contexts"))
@@ -268,6 +259,34 @@ class _Config:
 
 def _node(value: Any) -> Any:
     return yaml.SafeDumper(io.StringIO()).represent_data(value)
+
+
+def _compose(text: bytes) -> yaml.Node | None:
+    node = yaml.compose(text, Loader=_Loader)
+    if node is not None:
+        _quote_times(node, in_flow=False)
+    return node
+
+
+def _quote_times(node: yaml.Node, *, in_flow: bool) -> None:
+    """Make text of what YAML takes for a time, where the emitter would have to tag it."""
+    if isinstance(node, yaml.ScalarNode):
+        if in_flow and node.tag == "tag:yaml.org,2002:timestamp":
+            node.tag, node.style = _TEXT, "'"
+    elif isinstance(node, yaml.CollectionNode):
+        parts = node.value if isinstance(node, yaml.SequenceNode) else sum(node.value, ())
+        for part in parts:
+            _quote_times(part, in_flow=in_flow or bool(node.flow_style))
+
+
+def _meaning(root: yaml.Node | None) -> str:
+    """Return what a kubeconfig says but for comments, layout and its empty frame."""
+    said = [
+        (key, value)
+        for key, value in (root.value if isinstance(root, yaml.MappingNode) else ())
+        if key.value not in _FRAME and value.value and not _is_null(value)
+    ]
+    return _serialize(yaml.MappingNode("tag:yaml.org,2002:map", said, flow_style=False))
 
 
 def _serialize(node: yaml.Node) -> str:
