@@ -100,6 +100,7 @@ def test_openapi_tells_how_lists_merge():
     containers = definitions["io.k8s.api.core.v1.PodSpec"]["properties"]["containers"]
     assert containers == {
         "type": "array",
+        "description": "The containers that make up the pod; there is at least one.",
         "items": {"$ref": "#/definitions/io.k8s.api.core.v1.Container"},
         "x-kubernetes-patch-strategy": "merge",
         "x-kubernetes-patch-merge-key": "name",

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any, Union, get_args, get_origin
 
 from netemu.core.apiserver.shapes import is_struct, plain
+from netemu.model import descriptions
 from netemu.model.kinds import Resource, type_of
 from netemu.model.meta_v1 import DeleteOptions, ListMeta, Status
 from netemu.model.schema import (
@@ -100,10 +101,10 @@ def _schema_of_struct(kind: type, version: int) -> Json:
     properties: Json = {}
     if issubclass(kind, Kinded):
         properties = {"apiVersion": _described(_API_VERSION), "kind": _described(_KIND)}
-    properties |= {field.wire_name: _schema_of_field(field, version) for field in fields}
+    properties |= {field.wire_name: _schema_of_field(kind, field, version) for field in fields}
     schema: Json = {
         "type": "object",
-        "description": _description_of(kind),
+        "description": descriptions.of_type(kind),
         "properties": properties,
     }
     required = [
@@ -126,12 +127,6 @@ def _described(description: str) -> Json:
     return {"type": "string", "description": description}
 
 
-def _description_of(kind: type) -> str:
-    # Only what the class says itself: msgspec writes a signature where there is nothing.
-    own = vars(kind).get("__doc__") or ""
-    return "" if own.startswith(f"{kind.__name__}(") else own.strip()
-
-
 def _schema_of_list(resource: Resource, version: int) -> Json:
     return {
         "type": "object",
@@ -152,8 +147,10 @@ def _gvk(api_version: str, kind: str) -> Json:
     return {"group": group, "version": version, "kind": kind}
 
 
-def _schema_of_field(field: FieldInfo, version: int) -> Json:
+def _schema_of_field(kind: type, field: FieldInfo, version: int) -> Json:
     schema = dict(schema_of(field.type, version))
+    if said := descriptions.of_field(kind, field.wire_name):
+        schema["description"] = said
     if field.patch_strategy:
         schema[_STRATEGY] = field.patch_strategy
     if field.patch_merge_key:
