@@ -35,11 +35,11 @@ from netemu.daemons.apiserver.tls import serving_context
 from netemu.errors import ApiError, HostError
 from netemu.host.pki import ClusterPki, KeyPair
 from netemu.model.authentication_v1 import UserInfo
-from netemu.model.clock import parse_time
+from netemu.model.clock import format_time
 from netemu.model.core_v1 import Event
 from netemu.model.kinds import by_type
 from netemu.model.meta_v1 import DeleteOptions
-from netemu.model.schema import Time
+from netemu.model.schema import ApiObject
 from netemu.model.settings import ClusterSettings
 from netemu.storage.contract import Store
 
@@ -51,6 +51,9 @@ _MEND_EVERY_S = 10.0
 _TIDY_EVERY_S = 60.0
 _CHANGES_KEPT = 10_000
 _EVENT_LIFETIME = timedelta(hours=1)
+_EVENTS_KEPT = 4000
+"""Each costs about 10 KiB with its history: a churning cluster would hold a hundred MiB."""
+_BREATH = 50
 _SHUTDOWN_S = 0.1
 
 
@@ -194,16 +197,24 @@ class ApiServer:
         await bootstrap(self.registry, self._settings)
 
     async def tidy_up(self) -> None:
-        """Forget Events of an hour ago, and history beyond the last ten thousand changes."""
+        """Forget old Events, and history beyond the last ten thousand changes.
+
+        An Event is old after an hour, or when four thousand newer ones are there.
+        """
         resource = by_type(Event)
-        horizon = self._clock() - _EVENT_LIFETIME
-        for kept in list(self.registry.cache(resource).select(Selection())):
-            meta = kept.obj.metadata
-            if _last_seen(kept.obj) < horizon:
-                try:
-                    await self.registry.delete(resource, meta.namespace, meta.name, DeleteOptions())
-                except ApiError as error:
-                    log.debug("expiring event %s: %s", meta.name, error)
+        events = [kept.obj for kept in self.registry.cache(resource).select(Selection())]
+        # RFC 3339 in UTC sorts as text.
+        newest_first = sorted(events, key=_last_seen, reverse=True)
+        horizon = format_time(self._clock() - _EVENT_LIFETIME)
+        recent = [event for event in newest_first[:_EVENTS_KEPT] if _last_seen(event) >= horizon]
+        for number, event in enumerate(newest_first[len(recent) :], 1):
+            meta = event.metadata
+            try:
+                await self.registry.delete(resource, meta.namespace, meta.name, DeleteOptions())
+            except ApiError as error:
+                log.debug("expiring event %s: %s", meta.name, error)
+            if number % _BREATH == 0:
+                await asyncio.sleep(0)
         await self.registry.compact(keep=_CHANGES_KEPT)
 
     def _metrics(self) -> str:
@@ -219,9 +230,9 @@ def _engine_for(user: UserInfo, registry: Registry, parts: Subresources) -> Loca
     return LocalEngine(registry, parts, manager=manager)
 
 
-def _last_seen(event: object) -> datetime:
+def _last_seen(event: ApiObject) -> str:
     assert isinstance(event, Event)
-    return parse_time(Time(event.last_timestamp or event.metadata.creation_timestamp))
+    return event.last_timestamp or event.metadata.creation_timestamp
 
 
 def _request(

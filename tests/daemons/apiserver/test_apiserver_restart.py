@@ -166,3 +166,18 @@ async def test_tidying_up(pki: ClusterPki):
     await client.get(ConfigMap, "kept", "default")
     await api.registry.compact(keep=2)
     assert store.compacted == store.revision - 2
+
+
+async def test_a_flood_of_events_is_cut_to_the_newest(pki: ClusterPki):
+    """Beyond four thousand Events the oldest go first, however young they are."""
+    now = [datetime.now(UTC)]
+    api = await start(MemoryStore(), pki, clock=lambda: now[0])
+    client = api.client(ADMIN)
+    for number in range(4010):
+        now[0] += timedelta(milliseconds=200)
+        await client.create(Event(metadata=ObjectMeta(name=f"e{number}", namespace="default")))
+    await api.tidy_up()
+    left = {event.metadata.name for event in (await client.list(Event)).items}
+    assert len(left) == 4000
+    assert "e4009" in left
+    assert "e0" not in left
