@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import click
 
-from netemu.cli._options import choose_cluster, need_root
+from netemu.cli._options import choose_cluster
 from netemu.client.https import HttpsClient
 from netemu.client.pods import default_container, pods_of, resource_named
 from netemu.cluster.access import open_client
@@ -21,9 +21,8 @@ T = TypeVar("T")
 __all__ = ["choose_container", "find_pod", "resource_named", "split_reference", "with_client"]
 
 
-def with_client(verb: str, cluster: str, work: Callable[[HttpsClient], Awaitable[T]]) -> T:
+def with_client(cluster: str, work: Callable[[HttpsClient], Awaitable[T]]) -> T:
     """Run `work` with the administrator's client of the chosen cluster."""
-    need_root(verb)
     name = choose_cluster(cluster)
 
     async def run() -> T:

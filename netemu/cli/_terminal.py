@@ -77,7 +77,7 @@ def _raw_terminal() -> Iterator[None]:
     """Keys go to the container as they are, Ctrl-C included; the terminal is restored."""
     descriptor = sys.stdin.fileno()
     before = termios.tcgetattr(descriptor)
-    tty.setraw(descriptor)
+    tty.setraw(descriptor, termios.TCSADRAIN)  # What was typed ahead is not lost.
     try:
         yield
     finally:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from netemu.cli._options import cluster_option
+from netemu.cli._options import cluster_option, need_root
 from netemu.errors import UserError
 from netemu.host.text_files import read_text
 
@@ -28,6 +28,7 @@ def apply(files: tuple[str, ...], namespace: str, cluster: str) -> None:
 
     All files are read, and all objects checked, before the first one is stored.
     """
+    need_root("apply")
     from netemu.cli._api import with_client
     from netemu.client.apply import apply_all
     from netemu.client.https import HttpsClient
@@ -50,7 +51,7 @@ def apply(files: tuple[str, ...], namespace: str, cluster: str) -> None:
         async for verb, obj in apply_all(client, located, namespace=namespace):
             click.echo(f"{by_type(type(obj)).singular}/{obj.metadata.name} {verb}")
 
-    with_client("apply", cluster, work)
+    with_client(cluster, work)
 
 
 def read_manifests(name: str) -> list[tuple[str, str]]:

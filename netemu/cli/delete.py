@@ -6,7 +6,7 @@ import asyncio
 
 import click
 
-from netemu.cli._options import cluster_option
+from netemu.cli._options import cluster_option, need_root
 from netemu.errors import ApiError, UserError
 
 _LOOK_EVERY_S = 0.05
@@ -35,6 +35,7 @@ def delete(
     cluster: str,
 ) -> None:
     """Delete objects and wait until they are gone. What is gone already is said, and no error."""
+    need_root("delete")
     from netemu.cli._api import split_reference, with_client
     from netemu.cli.apply import read_manifests
     from netemu.client.https import HttpsClient
@@ -66,7 +67,7 @@ def delete(
         for resource, name, place in doomed if not no_wait else ():
             await _gone(client, resource, name, place if resource.namespaced else "")
 
-    with_client("delete", cluster, work)
+    with_client(cluster, work)
 
 
 async def _gone(client: object, resource: object, name: str, namespace: str) -> None:

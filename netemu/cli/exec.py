@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from netemu.cli._options import cluster_option
+from netemu.cli._options import cluster_option, need_root
 
 
 @click.command(
@@ -35,6 +35,7 @@ def exec_(
     command: tuple[str, ...],
 ) -> None:
     """Run a command in a container; its exit code is passed on."""
+    need_root("exec")
     from netemu.cli._api import choose_container, find_pod, with_client
     from netemu.cli._terminal import converse
     from netemu.client.https import HttpsClient
@@ -56,7 +57,7 @@ def exec_(
         finally:
             await session.close()
 
-    sys.exit(with_client("exec", cluster, work))
+    sys.exit(with_client(cluster, work))
 
 
 COMMAND = exec_

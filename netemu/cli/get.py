@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netemu.cli._options import cluster_option
+from netemu.cli._options import cluster_option, need_root
 
 if TYPE_CHECKING:
     from netemu.model.kinds import Resource
@@ -42,6 +42,7 @@ def get(
     cluster: str,
 ) -> None:
     """Show objects, all of a kind or by name."""
+    need_root("get")
     from netemu.cli._api import with_client
     from netemu.client.https import HttpsClient
 
@@ -58,7 +59,7 @@ def get(
             answers.append((resource, json.loads(body)))
         return answers
 
-    answers = with_client("get", cluster, work)
+    answers = with_client(cluster, work)
     if as_table:
         _print_tables(answers, wide=output == "wide", everywhere=everywhere)
         if not any(answer["rows"] for _, answer in answers):

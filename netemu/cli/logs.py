@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from netemu.cli._options import cluster_option
+from netemu.cli._options import cluster_option, need_root
 
 
 @click.command(
@@ -36,6 +36,7 @@ def logs(
     cluster: str,
 ) -> None:
     """Print a container's log."""
+    need_root("logs")
     from netemu.cli._api import choose_container, find_pod, with_client
     from netemu.client.https import HttpsClient
     from netemu.model.core_v1 import Pod
@@ -54,7 +55,7 @@ def logs(
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
 
-    with_client("logs", cluster, work)
+    with_client(cluster, work)
 
 
 COMMAND = logs
