@@ -196,6 +196,7 @@ def test_exec_with_a_terminal(netemu: Netemu, pods: str):
         terminal.type("typed\n")
         terminal.expect(r"typed\s+typed")
         terminal.type("\x03")
+        terminal.expect(r"# $")
         terminal.type("echo code $?\n")
         terminal.expect(r"\ncode 130")
         terminal.type("exit 5\n")
