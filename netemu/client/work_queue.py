@@ -28,7 +28,8 @@ class WorkQueue(Generic[K]):
         """What needs work: queued, or added again while a worker has it."""
         self._processing: set[K] = set()
         self._failures: dict[K, int] = {}
-        self._timers: dict[K, asyncio.TimerHandle] = {}
+        self._timers: dict[K, tuple[float, asyncio.Handle]] = {}
+        """When a key is due, by the loop's clock. uvloop's handles do not all know."""
         self._sleepers: deque[asyncio.Future[None]] = deque()
 
     def __len__(self) -> int:
@@ -56,10 +57,11 @@ class WorkQueue(Generic[K]):
         when = loop.time() + seconds
         waiting = self._timers.get(key)
         if waiting is not None:
-            if waiting.when() <= when:
+            due, handle = waiting
+            if due <= when:
                 return
-            waiting.cancel()
-        self._timers[key] = loop.call_at(when, self._add_now, key)
+            handle.cancel()
+        self._timers[key] = when, loop.call_at(when, self._add_now, key)
 
     def add_rate_limited(self, key: K) -> None:
         """Add the key after a pause that doubles with each failure in a row."""

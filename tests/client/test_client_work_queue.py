@@ -66,6 +66,21 @@ async def test_delayed_key_comes_at_the_earliest_time():
     assert queue.idle
 
 
+def test_delays_too_short_to_be_delays():
+    """Less than uvloop's clock can tell is not later, and the queue does not mind."""
+    import uvloop
+
+    async def twice() -> str:
+        queue: WorkQueue[str] = WorkQueue()
+        queue.add_after("a", 1e-6)
+        queue.add_after("a", 1e-7)
+        queue.add_after("a", 30)
+        return await next_of(queue)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(twice()) == "a"
+
+
 async def test_back_off_grows_until_forgotten():
     """Each failure in a row doubles the pause."""
     queue: WorkQueue[str] = WorkQueue()

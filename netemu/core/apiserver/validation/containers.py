@@ -16,6 +16,7 @@ from netemu.core.apiserver.field_errors import (
 )
 from netemu.core.apiserver.validation import formats
 from netemu.core.apiserver.validation.probes import validate_lifecycle, validate_probes
+from netemu.core.apiserver.validation.security import validate_container_security
 from netemu.model import quantity
 from netemu.model.core_v1 import Container, ContainerPort, EnvFromSource, EnvVar, EnvVarSource
 from netemu.model.schema import Quantity
@@ -53,6 +54,7 @@ def validate_container(
     errors += validate_resources(
         container.resources.requests, container.resources.limits, f"{at}.resources"
     )
+    errors += validate_container_security(container.security_context, f"{at}.securityContext")
     if init and container.restart_policy != "Always":
         errors += _validate_runs_once(container, at)
     else:

@@ -16,6 +16,7 @@ from netemu.core.apiserver.validation import formats
 from netemu.core.apiserver.validation.affinity import validate_affinity
 from netemu.core.apiserver.validation.containers import validate_container
 from netemu.core.apiserver.validation.metadata import validate_labels, validate_selector
+from netemu.core.apiserver.validation.security import validate_pod_security
 from netemu.core.apiserver.validation.volumes import validate_volumes
 from netemu.model.core_v1 import Container, Pod, PodSpec, Toleration
 
@@ -44,9 +45,13 @@ def validate_pod_spec(spec: PodSpec, at: str) -> list[FieldError]:
     errors += validate_tolerations(spec.tolerations, f"{at}.tolerations")
     errors += _validate_spread(spec, at)
     errors += validate_affinity(spec.affinity, f"{at}.affinity")
+    errors += validate_pod_security(spec.security_context, f"{at}.securityContext")
     for index, alias in enumerate(spec.host_aliases):
         field = f"{at}.hostAliases[{index}].ip"
         errors += [bad_value(field, alias.ip, text) for text in formats.ip(alias.ip)]
+        for name in alias.hostnames:
+            field = f"{at}.hostAliases[{index}].hostnames"
+            errors += [bad_value(field, name, text) for text in formats.dns_subdomain(name)]
     return errors
 
 
@@ -112,6 +117,12 @@ def _validate_dns(spec: PodSpec, at: str) -> list[FieldError]:
     if len(config.searches) > _SEARCHES_MAX:
         detail = f"must not have more than {_SEARCHES_MAX} search paths"
         errors.append(bad_value(f"{at}.dnsConfig.searches", config.searches, detail))
+    for index, domain in enumerate(config.searches):
+        field = f"{at}.dnsConfig.searches[{index}]"
+        problems = (
+            formats.dns_subdomain(domain.rstrip(".").replace("_", "a")) if domain != "." else []
+        )
+        errors += [bad_value(field, domain, text) for text in problems]
     for index, option in enumerate(config.options):
         if not option.name:
             errors.append(required(f"{at}.dnsConfig.options[{index}]", "must not be empty"))

@@ -15,7 +15,7 @@ from netemu.core.apiserver.field_errors import (
 )
 from netemu.core.apiserver.validation import formats
 from netemu.core.apiserver.validation.containers import relative_path_problems
-from netemu.model.core_v1 import HostPathVolumeSource, KeyToPath, Volume
+from netemu.model.core_v1 import DownwardAPIVolumeFile, HostPathVolumeSource, KeyToPath, Volume
 from netemu.model.schema import fields_of
 
 _HOST_PATH_TYPES = (
@@ -67,16 +67,18 @@ def _validate_one(wire: str, source: Any, at: str) -> list[FieldError]:
             return _validate_host_path(source, at)
         case "configMap":
             named = [] if source.name else [required(f"{at}.name")]
-            return named + validate_items(source.items, at)
+            return named + _validate_files(source, at)
         case "secret":
             named = [] if source.secret_name else [required(f"{at}.secretName")]
-            return named + validate_items(source.items, at)
+            return named + _validate_files(source, at)
+        case "downwardAPI":
+            errors = _validate_mode(source.default_mode, f"{at}.defaultMode")
+            return errors + _validate_downward(source.items, at)
         case "persistentVolumeClaim":
             return [] if source.claim_name else [required(f"{at}.claimName")]
-        case "projected" if not source.sources:
-            return []
         case "projected":
-            return _validate_projected(source, at)
+            errors = _validate_mode(source.default_mode, f"{at}.defaultMode")
+            return errors + _validate_projected(source, at)
     return []
 
 
@@ -91,20 +93,45 @@ def _validate_host_path(source: HostPathVolumeSource, at: str) -> list[FieldErro
     return errors
 
 
+def _validate_files(source: Any, at: str) -> list[FieldError]:
+    return _validate_mode(source.default_mode, f"{at}.defaultMode") + validate_items(
+        source.items, at
+    )
+
+
+def _validate_mode(mode: int | None, field: str) -> list[FieldError]:
+    if mode is None or 0 <= mode <= 0o777:
+        return []
+    detail = "must be a number between 0 and 0777 (octal), both inclusive"
+    return [bad_value(field, mode, detail)]
+
+
+def _validate_path(path: str, field: str) -> list[FieldError]:
+    """A file of a volume stays within the volume."""
+    if not path:
+        return [required(field)]
+    return [bad_value(field, path, text) for text in relative_path_problems(path)]
+
+
+def _validate_downward(items: Iterable[DownwardAPIVolumeFile], at: str) -> list[FieldError]:
+    errors: list[FieldError] = []
+    for index, item in enumerate(items):
+        field = f"{at}.items[{index}]"
+        errors += _validate_path(item.path, f"{field}.path")
+        errors += _validate_mode(item.mode, f"{field}.mode")
+        if item.field_ref is None and item.resource_field_ref is None:
+            errors.append(required(field, "one of fieldRef and resourceFieldRef is required"))
+    return errors
+
+
 def validate_items(items: Iterable[KeyToPath], at: str) -> list[FieldError]:
     errors: list[FieldError] = []
     for index, item in enumerate(items):
         field = f"{at}.items[{index}]"
         if not item.key:
             errors.append(required(f"{field}.key"))
-        if not item.path:
-            errors.append(required(f"{field}.path"))
-        else:
-            problems = relative_path_problems(item.path)
-            errors += [bad_value(f"{field}.path", item.path, text) for text in problems]
-        if item.mode is not None and not 0 <= item.mode <= 0o777:
-            detail = "must be a number between 0 and 0777 (octal), both inclusive"
-            errors.append(bad_value(f"{field}.mode", item.mode, detail))
+        errors += _validate_path(item.path, f"{field}.path")
+        errors += _validate_mode(item.mode, f"{field}.mode")
     return errors
 
 
@@ -122,8 +149,9 @@ def _validate_projected(source: Any, at: str) -> list[FieldError]:
                         "may not specify a duration less than 10 minutes",
                     )
                 )
-            if not token.path:
-                errors.append(required(f"{field}.serviceAccountToken.path"))
+            errors += _validate_path(token.path, f"{field}.serviceAccountToken.path")
+        if projection.downward_api is not None:
+            errors += _validate_downward(projection.downward_api.items, f"{field}.downwardAPI")
         for name, reference in (
             ("configMap", projection.config_map),
             ("secret", projection.secret),
