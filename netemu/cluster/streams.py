@@ -25,8 +25,8 @@ class KubeletStreams:
         return await self._kubelet(pod).open_exec(pod, container, argv, stdin=stdin, tty=tty)
 
     async def open_attach(self, pod: Pod, container: str, *, stdin: bool, tty: bool) -> ExecSession:
-        del stdin, tty  # What a container was started without it does not get later.
-        return await self._kubelet(pod).open_attach(pod, container)
+        del tty  # A terminal is the container's from its start, or not at all.
+        return await self._kubelet(pod).open_attach(pod, container, stdin=stdin)
 
     def read_log(
         self,

@@ -97,6 +97,7 @@ CONTAINER_CONTEXT_GAPS: tuple[Gap[SecurityContext], ...] = (
 
 CONTAINER_GAPS: tuple[Gap[Container], ...] = (
     Gap("volumeDevices", "there are no block devices", lambda c: c.volume_devices, matters=True),
+    Gap("stdin", "attaching shows output only: use exec", lambda c: c.stdin),
     Gap("resizePolicy", "resources are set at the start", lambda c: c.resize_policy),
     Gap("restartPolicyRules", "the Pod's restartPolicy counts", lambda c: c.restart_policy_rules),
     Gap(

@@ -11,13 +11,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
+_NO_INPUT = b"netemu: a container's input cannot be attached to yet: use exec\r\n"
+
 
 class AttachedLog:
     """Keeps `ExecSession`; it ends when the container does."""
 
-    def __init__(self, log: AsyncIterator[bytes], *, exit_code: Callable[[], int]) -> None:
+    def __init__(
+        self, log: AsyncIterator[bytes], *, exit_code: Callable[[], int], wants_input: bool
+    ) -> None:
         self._log = log
         self._exit_code = exit_code
+        self._wants_input = wants_input
         self._ended = asyncio.Event()
 
     async def write_stdin(self, data: bytes) -> None:
@@ -30,6 +35,8 @@ class AttachedLog:
         del width, height
 
     async def output(self) -> AsyncIterator[tuple[int, bytes]]:
+        if self._wants_input:
+            yield 2, _NO_INPUT
         async for data in self._log:
             yield 1, data
         self._ended.set()

@@ -129,14 +129,14 @@ class Kubelet:
                 return RefusedExec(why, exit_code=_SHELL_CODES[error.errno])
             raise ApiError(500, "InternalError", f"error executing command: {error}") from error
 
-    async def open_attach(self, pod: Pod, container: str) -> ExecSession:
+    async def open_attach(self, pod: Pod, container: str, *, stdin: bool = False) -> ExecSession:
         """Join a running container's output."""
         run = self.require_running(pod, container)
         # Whoever has just created the Pod, as `kubectl run --attach` does, misses nothing.
         now = self._context.now()
         young = now - run.started_at < _YOUNG_S
         log = self.read_log(pod, container, follow=True, since=run.started_at if young else now)
-        return AttachedLog(log, exit_code=lambda: run.exit_code)
+        return AttachedLog(log, exit_code=lambda: run.exit_code, wants_input=stdin)
 
     async def read_log(
         self,

@@ -92,6 +92,7 @@ def test_a_pod_in_the_nodes_network_has_its_host_ports():
         ),
         ("ports.hostPort", "{initContainers: [{name: a, ports: [{hostPort: 1}]}]}"),
         ("volumeDevices", "{containers: [{name: a, volumeDevices: [{name: v}]}]}"),
+        ("stdin", "{containers: [{name: a, stdin: true}]}"),
         ("resizePolicy", "{containers: [{name: a, resizePolicy: [{resourceName: cpu}]}]}"),
         (
             "restartPolicyRules",

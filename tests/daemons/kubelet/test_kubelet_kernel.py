@@ -11,6 +11,7 @@ import yaml
 from kubelet_node import NODE, RUN, STATE, Cluster
 
 from netemu.client.contract import PatchType
+from netemu.errors import ApiError
 from netemu.model.codec import from_dict
 from netemu.model.coordination_v1 import Lease
 from netemu.model.core_v1 import (
@@ -409,3 +410,29 @@ spec:
     assert await cluster.exec("keeper", "stat", "-L", "-c", "%a %g", "/v/k") == "440 2000\n"
     assert await cluster.exec("keeper", "cat", "/v/k") == "v1"
     assert await cluster.exec("keeper", "id", "-u") == "1000\n"
+
+
+async def test_attaching_shows_what_a_young_container_has_said(cluster: Cluster) -> None:
+    """From its first word to its exit code; input is said not to get there."""
+    await cluster.apply("""
+apiVersion: v1
+kind: Pod
+metadata: {name: talker, namespace: default}
+spec:
+  restartPolicy: Never
+  containers:
+  - {name: c, image: busybox, stdin: true, command: [sh, -c, "echo hello; sleep 0.5; exit 3"]}
+""")
+    pod = await cluster.ready("talker")
+    session = await cluster.kubelet.open_attach(pod, "c", stdin=True)
+    said = [piece async for piece in session.output()]
+    assert [text for stream, text in said if stream == 1] == [b"hello\n"]
+    assert [b"use exec" in text for stream, text in said if stream == 2] == [True]
+    assert await session.wait() == 3
+    assert (
+        "NotHonoured",
+        "netemu stores but does not honour stdin of c (attaching shows output only: use exec)",
+    ) in await cluster.events("talker")
+    await cluster.waits_for("talker", lambda found: found.status.phase == "Failed")
+    with pytest.raises(ApiError, match="is not running"):
+        await cluster.kubelet.open_attach(pod, "c")
