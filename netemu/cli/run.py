@@ -47,14 +47,13 @@ def run_scenario(
 
     from netemu.cli._show import show_result
     from netemu.cluster import lifecycle
+    from netemu.host import clusters
     from netemu.host.interruption import interrupt_on_sigterm
     from netemu.lab.runner import Report, run_on, to_json
     from netemu.lab.scenario import load_scenario
 
     began = time.monotonic()
     loaded = load_scenario(path)
-    name = cluster or lifecycle.free_name(loaded.name)
-    loaded.cluster.metadata.name = name
     quiet = output == "json"
     results: list[StepResult] = []
 
@@ -63,13 +62,15 @@ def run_scenario(
         if not quiet:
             show_result(result)
 
-    if not quiet:
-        click.secho(f"scenario {loaded.name}", bold=True)
-        if loaded.description:
-            click.echo(f"{loaded.description}")
     interrupt_on_sigterm()
+    if cluster:
+        clusters.load_settings(cluster)  # Says which there are.
+    name = cluster or lifecycle.reserve_name(loaded.name)
+    loaded.cluster.metadata.name = name
     try:
-        if not cluster:
+        if cluster:
+            _introduce(loaded, quiet=quiet)
+        else:
             _bring_up(loaded, began, quiet=quiet)
         asyncio.run(run_on(name, loaded, tell))
     finally:
@@ -93,10 +94,22 @@ def run_scenario(
 
 def _bring_up(loaded: LoadedScenario, began: float, *, quiet: bool) -> None:
     from netemu.cluster import lifecycle
+    from netemu.host import clusters
 
     for progress in lifecycle.bring_up(loaded.cluster, loaded.complain, began=began, context=False):
-        if progress.ready and not quiet:
-            click.echo(f"cluster of {loaded.cluster.spec.nodes} nodes after {progress.at_s:.2f} s")
+        if not progress.ready and not progress.stage:
+            _introduce(loaded, quiet=quiet)
+        elif progress.ready and not quiet:
+            nodes = len(clusters.load_settings(loaded.cluster.metadata.name).nodes)
+            click.echo(f"cluster of {nodes} nodes after {progress.at_s:.2f} s")
+
+
+def _introduce(loaded: LoadedScenario, *, quiet: bool) -> None:
+    """Say what is coming: nothing is wrong with the file."""
+    if not quiet:
+        click.secho(f"scenario {loaded.name}", bold=True)
+        if loaded.description:
+            click.echo(f"{loaded.description}")
 
 
 def _sum_up(done: list[StepResult], steps: int, seconds: float, *, kept: str) -> None:

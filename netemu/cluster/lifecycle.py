@@ -29,9 +29,10 @@ def bring_up(
 ) -> Iterator[Progress]:
     """Start the cluster and yield its progress; the last line is `ready`.
 
-    One that runs already yields `ready` at once; one that exists but does not run
-    gets its daemon back, with the settings it was made with. A start that fails or is
-    interrupted is taken down again, unless the cluster existed before.
+    The first says only that nothing is wrong so far: UserError comes before it. One that
+    runs already yields `ready` at once; one that exists but does not run gets its daemon
+    back, with the settings it was made with. A start that fails or is interrupted is
+    taken down again, unless the cluster existed before.
     """
     name = check_name(cluster.metadata.name, complain)
     with clusters.locked(name):
@@ -47,6 +48,7 @@ def bring_up(
         existed = clusters.exists(name)
         try:
             settings = clusters.load_settings(name) if existed else _settle(cluster, complain)
+            yield Progress()  # It can be made.
             yield from _start(settings, began=began, context=context)
         except (HostError, MissingFacility, KeyboardInterrupt) as error:
             if not existed:
@@ -76,12 +78,18 @@ def _start(settings: ClusterSettings, *, began: float, context: bool) -> Iterato
         yield progress
 
 
-def free_name(wish: str) -> str:
-    """Return a cluster name like `wish` that no cluster of this host has."""
+def reserve_name(wish: str) -> str:
+    """Return a cluster name like `wish` that no cluster of this host has, and take it.
+
+    Whoever takes it has it taken down again, whatever becomes of it.
+    """
     stem = wish[: NAME_MAX - 3].strip("-")
-    taken = set(clusters.known())
-    candidates = [stem, *(f"{stem}-{number}" for number in range(2, 100))]
-    return next(name for name in candidates if name not in taken)
+    with clusters.choosing():
+        taken = set(clusters.known())
+        candidates = [stem, *(f"{stem}-{number}" for number in range(2, 100))]
+        name = next(name for name in candidates if name not in taken)
+        clusters.make_folders(name)
+    return name
 
 
 def _refusal(progress: Progress, name: str) -> HostError | MissingFacility:

@@ -47,7 +47,8 @@ def _without_zygote(folders: ClusterFolders) -> Iterator[None]:
         return
     deadline = time.monotonic() + _ZYGOTE_ENDS_WITHIN_S
     while True:
-        _end_zygote(folders)
+        if _had_zygote(folders):
+            _end_zygote(folders)
         with open(folders.run / "zygote.pid", "a", encoding="ascii") as lock:
             if _lock(lock):
                 yield
@@ -55,6 +56,10 @@ def _without_zygote(folders: ClusterFolders) -> Iterator[None]:
         if time.monotonic() > deadline:
             raise HostError("ending the zygote", where=str(folders.run), answer="another came")
         time.sleep(_LOOK_AGAIN_S)
+
+
+def _had_zygote(folders: ClusterFolders) -> bool:
+    return any((folders.run / trace).exists() for trace in ("zygote.pid", "records"))
 
 
 def _lock(file: TextIO) -> bool:

@@ -52,12 +52,16 @@ def plan_settings(
     name = check_name(cluster.metadata.name, complain)
     pods = _network(spec.pod_cidr, "spec.podCIDR", complain, longest_prefix=22)
     services = _network(spec.service_cidr, "spec.serviceCIDR", complain, longest_prefix=24)
+    if pods.overlaps(services) and spec.service_cidr == ClusterSpec().service_cidr:
+        raise complain("spec.podCIDR", f"{pods} overlaps the Service range {services}")
     if pods.overlaps(services):
         raise complain("spec.serviceCIDR", f"{services} overlaps the Pod range {pods}")
     underlay = _underlay(spec, host, complain)
-    for what, network in (("spec.podCIDR", pods), ("spec.serviceCIDR", services)):
+    for what, of, network in (("pod", "Pod", pods), ("service", "Service", services)):
+        if network.overlaps(underlay) and spec.underlay:
+            raise complain("spec.underlay", f"{underlay} overlaps the {of} range {network}")
         if network.overlaps(underlay):
-            raise complain(what, f"{network} overlaps the underlay {underlay}")
+            raise complain(f"spec.{what}CIDR", f"{network} overlaps the underlay {underlay}")
     if not _DOMAIN.fullmatch(spec.domain):
         raise complain("spec.domain", f'"{spec.domain}" is not a DNS domain in lower case')
     return ClusterSettings(
@@ -145,6 +149,7 @@ def _nodes(
     spec: ClusterSpec, underlay: IPv4Network, complain: Complain
 ) -> tuple[NodeSettings, ...]:
     described = spec.nodes
+    not_written = 0
     if isinstance(described, int):
         if not 1 <= described <= NODES_MAX:
             raise complain(
@@ -153,12 +158,13 @@ def _nodes(
         described = [ClusterNode(role=CONTROL_PLANE)] + [ClusterNode()] * (described - 1)
     elif not any(node.role == CONTROL_PLANE for node in described):
         described = [ClusterNode(role=CONTROL_PLANE), *described]
+        not_written = 1
     if len(described) > NODES_MAX:
         raise complain("spec.nodes", f"{len(described)} nodes: at most {NODES_MAX} are possible")
     nodes: list[NodeSettings] = []
     workers = 0
     for index, node in enumerate(described):
-        field = f"spec.nodes[{index}]"
+        field = f"spec.nodes[{index - not_written}]"
         is_control_plane = node.role == CONTROL_PLANE
         if is_control_plane and any(other.control_plane for other in nodes):
             raise complain(f"{field}.role", "a second control plane is not supported")

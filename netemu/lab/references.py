@@ -39,8 +39,12 @@ def check_pods(reference: str) -> None:
 
 def check_origin(reference: str) -> None:
     """Raise UserError unless packets could come from there."""
-    if reference != "host" and not re.fullmatch(r"node/[^/]+", reference):
-        check_pods(reference)
+    if reference == "host" or re.fullmatch(r"node/[^/]+", reference):
+        return
+    if "/" not in reference:
+        places = "host, node/NAME, pod/NAME, deployment/NAME"
+        raise UserError(f'from: "{reference}" is no place to send from; there are: {places}')
+    check_pods(reference)
 
 
 def check_pattern(text: str) -> None:

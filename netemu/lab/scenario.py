@@ -6,6 +6,7 @@ included: a scenario with an error in its last step does not start.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from netemu.lab.contract import Step
 from netemu.model.cluster_v1alpha1 import Cluster
 from netemu.model.documents import Located, did_you_mean
 from netemu.model.scenario_v1alpha1 import Scenario
+
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,18 +39,30 @@ def load_scenario(path: str) -> LoadedScenario:
     """Read a scenario; UserError with file and line."""
     document = read_document(path, "Scenario")
     scenario = document.into(Scenario)
-    folder = Path(path).resolve().parent
+    folder = Path(path).parent
+    if not _NAME.fullmatch(scenario.metadata.name):
+        raise document.error(
+            f'metadata.name: "{scenario.metadata.name}" is no name: lower-case letters, digits '
+            "and hyphens, at most 63, beginning and ending with a letter or digit",
+            "metadata.name",
+        )
     steps = tuple(_read_step(document, index, folder) for index in range(len(scenario.spec.steps)))
     if not steps:
         raise document.error("a scenario needs at least one step", "spec.steps")
+    complain = complain_about(document)
     return LoadedScenario(
         name=scenario.metadata.name,
         description=scenario.spec.description.strip(),
         folder=folder,
         cluster=Cluster(spec=scenario.spec.cluster),
-        complain=complain_about(document),
+        complain=lambda field, message: complain(_in_scenario(field), message),
         steps=steps,
     )
+
+
+def _in_scenario(field: str) -> str:
+    """Return where a field of a cluster file stands in a scenario."""
+    return field.replace("spec.", "spec.cluster.", 1)
 
 
 def _read_step(document: Located, index: int, folder: Path) -> Step:

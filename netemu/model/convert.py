@@ -16,10 +16,16 @@ S = TypeVar("S", bound=ApiStruct)
 class MisfitError(ValueError):
     """Where plain data does not fit a type, and why."""
 
-    def __init__(self, path: str, reason: str) -> None:
+    def __init__(self, path: str, reason: str, value: Any = None, hint: Any = None) -> None:
         super().__init__(f"{path}: {reason}" if path else reason)
         self.path = path
         self.reason = reason
+        self.value = value
+        """What stands there."""
+        self.hint = hint
+        """The type that it does not fit."""
+        self.unknown: list[str] = []
+        """Fields that do not exist either, which may be the cause."""
 
 
 def convert(data: dict[str, Any], kind: type[S]) -> tuple[S, list[str]]:
@@ -31,7 +37,9 @@ def convert(data: dict[str, Any], kind: type[S]) -> tuple[S, list[str]]:
     except WrongValueError as error:
         raise MisfitError(error.path, str(error)) from None
     except msgspec.ValidationError as error:
-        raise _locate(data, kind) or MisfitError("", str(error)) from None
+        misfit = _locate(data, kind) or MisfitError("", str(error))
+        misfit.unknown = unknown
+        raise misfit from None
 
 
 def _locate(data: Any, hint: Any) -> MisfitError | None:
@@ -42,9 +50,10 @@ def _locate(data: Any, hint: Any) -> MisfitError | None:
         for name, value, inner in _parts(data, hint):
             found = _locate(value, inner)
             if found:
-                return MisfitError(join_path(name, found.path), found.reason)
+                path = join_path(name, found.path)
+                return MisfitError(path, found.reason, found.value, found.hint)
         reason = str(error).partition(" - at ")[0].replace("`", "").replace(" | null", "")
-        return MisfitError("", reason[:1].lower() + reason[1:])
+        return MisfitError("", reason[:1].lower() + reason[1:], data, hint)
     return None
 
 

@@ -10,6 +10,7 @@ import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, TypeVar
 
 import yaml
@@ -56,10 +57,42 @@ class Located:
         try:
             obj, unknown = convert(self.obj, kind)
         except MisfitError as error:
-            raise self.error(str(error), error.path) from None
+            if not (error.unknown and "missing" in error.reason):
+                raise self.error(misfit(error), error.path) from None
+            unknown = error.unknown
         if unknown:
             raise self.error(unknown_field(kind, unknown[0]), unknown[0])
         return obj
+
+
+_PLAIN_WORDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "fields",
+    "null": "nothing",
+}
+
+
+def misfit(error: MisfitError) -> str:
+    """Return the sentence about a value that does not fit, in words of YAML."""
+    where = f"{error.path}: " if error.path else ""
+    if found := re.fullmatch(r"object missing required field (\w+)", error.reason):
+        return f"{join_path(error.path, found[1])} is missing"
+    if isinstance(error.hint, type) and issubclass(error.hint, Enum):
+        choices = ", ".join(str(member.value) for member in error.hint)
+        return f'{where}no such choice "{error.value}"; there are: {choices}'
+    if found := re.fullmatch(r"expected ([\w| ]+), got (\w+)", error.reason):
+        wanted = " or ".join(_PLAIN_WORDS.get(word, word) for word in found[1].split(" | "))
+        got = _PLAIN_WORDS.get(found[2], found[2])
+        if isinstance(error.value, str):
+            got = f'"{error.value}"'
+        elif wanted == "text" and isinstance(error.value, int | float):
+            got = f'{got}; text that looks like one needs quotes: "{error.value}"'
+        return f"{where}expected {wanted}, got {got}"
+    return f"{where}{error.reason}"
 
 
 def unknown_field(kind: type[ApiStruct], path: str) -> str:
@@ -74,8 +107,9 @@ def unknown_field(kind: type[ApiStruct], path: str) -> str:
 
 
 def did_you_mean(word: str, words: list[str]) -> str:
-    near = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
-    return f' (did you mean "{near[0]}"?)' if near else ""
+    spelled = {each.lower(): each for each in words}
+    near = difflib.get_close_matches(word.lower(), spelled, n=1, cutoff=0.6)
+    return f' (did you mean "{spelled[near[0]]}"?)' if near else ""
 
 
 # --- reading ---------------------------------------------------------------------------

@@ -78,7 +78,7 @@ def test_json_is_yaml():
     ("old", "new", "message"),
     [
         ("replicas: 3", "replica: 3", 'web.yaml:19: unknown field "spec.replica" (did you mean "replicas"?)'),
-        ("replicas: 3", "replicas: many", "web.yaml:19: spec.replicas: expected int, got str"),
+        ("replicas: 3", "replicas: many", 'web.yaml:19: spec.replicas: expected a whole number, got "many"'),
         (
             "image: nginx",
             "imag: nginx",
@@ -89,7 +89,7 @@ def test_json_is_yaml():
         ("kind: Deployment\n", "", "web.yaml:15: kind is missing"),
         ("replicas: 3", "replicas: 3\n  replicas: 4", 'web.yaml:19: duplicate field "spec.replicas"'),
         ("replicas: 3", "replicas: [3", "web.yaml:20: not YAML: did not find expected ',' or ']'"),
-        ("containers:", "containers: 1\n      a:", "web.yaml:22: spec.template.spec.containers: expected array, got int"),
+        ("containers:", "containers: 1\n      a:", "web.yaml:22: spec.template.spec.containers: expected a list, got a whole number"),
     ],
 )  # fmt: skip
 def test_mistakes_say_where_and_what_would_be_right(old, new, message):
