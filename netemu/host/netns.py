@@ -286,15 +286,26 @@ def _share_netns_dir() -> None:
 def _mount_of(path: str) -> list[str] | None:
     """Return what mountinfo (proc(5)) says of the mount on `path`; None if it is no mount.
 
-    `os.path.ismount` does not see that a directory is mounted on itself.
+    `os.path.ismount` does not see that a directory is mounted on itself, and a look for
+    the path alone finds mounts that lie hidden below a later one of a parent.
     """
-    found = None
+    mount_id = _mount_id(path)
     with open("/proc/thread-self/mountinfo", encoding="utf-8", errors="replace") as file:
         for line in file:
             fields = line.partition(" - ")[0].split()
-            if fields[4] == path:
-                found = fields  # The last one is on top.
-    return found
+            if fields[0] == mount_id:
+                return fields if fields[4] == path else None
+    return None
+
+
+def _mount_id(path: str) -> str:
+    descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        with open(f"/proc/thread-self/fdinfo/{descriptor}", encoding="ascii") as file:
+            facts = dict(line.split(":", 1) for line in file if ":" in line)
+        return facts["mnt_id"].strip()
+    finally:
+        os.close(descriptor)
 
 
 def _same_file(one: str, other: str) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -103,3 +104,17 @@ def test_a_thread_goes_inside_and_comes_back(holder: int) -> None:
     with pytest.raises(ZeroDivisionError), netns.inside(netns.netns_of(holder)):
         _ = 1 // 0
     assert os.readlink("/proc/thread-self/ns/net") == home
+
+
+def test_a_mount_that_is_hidden_is_no_mount(tmp_path) -> None:
+    """What lies below a later mount of a parent is in mountinfo, and still not to be seen."""
+    script = f"""
+        mkdir -p {tmp_path}/a/netns && mount --bind {tmp_path}/a/netns {tmp_path}/a/netns
+        {sys.executable} -c 'from netemu.host import netns; print(netns._mount_of("{tmp_path}/a/netns") is None)'
+        mount -t tmpfs tmpfs {tmp_path}/a && mkdir {tmp_path}/a/netns
+        {sys.executable} -c 'from netemu.host import netns; print(netns._mount_of("{tmp_path}/a/netns") is None)'
+    """
+    told = subprocess.run(
+        ["unshare", "--mount", "sh", "-euc", script], capture_output=True, text=True, check=True
+    )
+    assert told.stdout.split() == ["False", "True"]
