@@ -105,7 +105,8 @@ def _folders(root: Path) -> list[str]:
 
 
 def _holds_only_logs(folder: Path) -> bool:
-    with contextlib.suppress(FileNotFoundError):
+    # A folder that is closed to who asks is more than kept logs, for all they can tell.
+    with contextlib.suppress(FileNotFoundError, PermissionError):
         return os.listdir(folder) == ["log"]
     return False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -305,9 +306,9 @@ async def test_a_node_believed_dead_says_that_it_lives(cluster: Cluster) -> None
     await cluster.until(cluster._node_is_ready, within_s=2)
 
 
-async def test_pre_stop_runs_before_the_signal(cluster: Cluster) -> None:
+async def test_pre_stop_runs_before_the_signal(cluster: Cluster, tmp_path: Path) -> None:
     """The hook is over when SIGTERM comes; what it wrote is in the volume of the host."""
-    await cluster.apply("""
+    pod = """
 apiVersion: v1
 kind: Pod
 metadata: {name: polite, namespace: default}
@@ -318,8 +319,9 @@ spec:
     command: [sh, -c, 'trap "cat /v/note; exit 0" TERM; while :; do sleep 0.02; done']
     volumeMounts: [{name: v, mountPath: /v}]
     lifecycle: {preStop: {exec: {command: [sh, -c, "echo farewell > /v/note"]}}}
-  volumes: [{name: v, hostPath: {path: /run/netemu/farewell, type: DirectoryOrCreate}}]
-""")
+  volumes: [{name: v, hostPath: {path: FOLDER/made, type: DirectoryOrCreate}}]
+"""
+    await cluster.apply(pod.replace("FOLDER", str(tmp_path)))
     pod = await cluster.ready("polite")
     read = cluster.kubelet.read_log(pod, "c", follow=True)
     await cluster.client.delete(Pod, "polite", "default")
