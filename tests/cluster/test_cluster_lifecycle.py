@@ -283,3 +283,32 @@ def test_down_goes_on_when_kubectls_configuration_broke_meanwhile(netemu: Netemu
     assert down.out == f'cluster "{name}" removed\n'
     assert f"the context netemu-{name} stays in your kubectl configuration" in down.err
     assert config.read_text() == "["
+
+
+def test_a_host_that_lacks_iptables(netemu: Netemu):
+    """What is missing, why it matters, how to get it; exit 3; nothing is made."""
+    name = new_name("poor")
+    folders = "/usr/sbin /sbin /usr/bin /bin"
+    # Of this mount namespace's own: a file that cannot be run where the programs are.
+    script = f"""
+        touch /run/nothing
+        for folder in {folders}; do
+            for program in $folder/*tables*; do
+                [ ! -x $program ] || mount --bind /run/nothing $program
+            done
+        done
+        exec "$@"
+    """
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script, "sh", *netemu.argv("up", name)],
+        capture_output=True,
+        text=True,
+        env=netemu.environment,
+        check=False,
+    )
+    Path("/run/nothing").unlink()
+    assert done.returncode == 3, done
+    assert done.stderr.startswith("netemu: iptables is missing: ")
+    assert done.stderr.count("\n") == 1
+    assert "nstall" in done.stderr
+    assert name not in clusters.known()
