@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netemu.daemons.apiserver.registry import Registry
+from netemu.daemons.supervisor import RESTARTS
 
 
 def exposition(*, registry: Registry, requests: int, compacted: int) -> str:
@@ -35,4 +36,5 @@ def exposition(*, registry: Registry, requests: int, compacted: int) -> str:
 
     collectors = CollectorRegistry()
     collectors.register(_Collector())
+    collectors.register(RESTARTS)
     return generate_latest(collectors).decode()

@@ -20,6 +20,7 @@ from netemu.core.control.contract import Controller, Environment, Timings
 from netemu.daemons.controller_manager.loop import ControllerLoop, Surroundings
 from netemu.daemons.controller_manager.own_writes import OwnWrites
 from netemu.daemons.controller_manager.view import CacheReader
+from netemu.daemons.supervisor import keep_running
 from netemu.model.schema import ApiObject
 from netemu.model.settings import ClusterSettings
 
@@ -53,7 +54,8 @@ class ControllerManager:
             for loop in loops:
                 loop.subscribe()
             for loop in loops:
-                tasks.create_task(loop.run())
+                # One controller's bug, or the object that it cannot digest, is not the others'.
+                tasks.create_task(keep_running(f"controller {loop.name}", loop.run))
 
     async def _look_around(self, informers: Informers) -> Surroundings:
         """Start the informers; nothing is decided before all of them have the whole picture."""

@@ -84,6 +84,10 @@ class ControllerLoop(Generic[K]):
         self._deferred: set[K] = set()
 
     @property
+    def name(self) -> str:
+        return self._controller.name
+
+    @property
     def idle(self) -> bool:
         return self._queue.idle
 
@@ -93,11 +97,16 @@ class ControllerLoop(Generic[K]):
             self._around.informers.of(watch.kind).subscribe(partial(self._changed, watch))
 
     async def run(self) -> None:
+        """Work until cancelled, or until a key is too much; then this may be called again."""
         while True:
             key = await self._queue.get()
+            worked = False
             try:
                 await self._work(key)
+                worked = True
             finally:
+                if not worked:
+                    self._queue.add_rate_limited(key)
                 self._queue.done(key)
 
     def _changed(self, watch: Watch[Any, K], old: Any, new: Any) -> None:

@@ -142,6 +142,8 @@ def test_hashes_are_short_and_of_kubernetes_letters():
     assert first != second
     assert set(first) <= set("456789bcdf")
     assert len(first) <= 10
+    assert template_hash(template, -1) != first  # Anybody may write a status.
+    assert template_hash(template, 2**40) != first
 
 
 def test_a_complete_rollout_says_so(rollout):

@@ -71,8 +71,8 @@ class ControlPlane:
         self.addresses = 0
 
     @asynccontextmanager
-    async def running(self, client=None, **timings):
-        """Controllers and scheduler, until the block ends."""
+    async def running(self, client=None, *, besides=(), **timings):
+        """Controllers (and some `besides`) and scheduler, until the block ends."""
         client = client or self.client
         manager = ControllerManager(
             client=client,
@@ -81,6 +81,7 @@ class ControlPlane:
             clock=_now,
             timings=Timings(**timings),
         )
+        manager._controllers.extend(besides)
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(manager.run()),

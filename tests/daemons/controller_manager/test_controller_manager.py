@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 
+from netemu.core.control.contract import Controller, Watch, own_key
 from netemu.model.apps_v1 import Deployment, ReplicaSet
 from netemu.model.core_v1 import (
     ConfigMap,
@@ -314,3 +315,36 @@ async def test_a_pod_of_a_vanished_node_is_collected(plane, make_deployment):
             return len(pods) == 1 and pods[0].spec.node_name == "worker-2"
 
         await plane.until(moved)
+
+
+async def test_what_one_controller_cannot_digest_is_not_the_others(plane):
+    """It is tried again, later and later; everything else goes on."""
+    tried = []
+
+    def reconcile(key, _view):
+        tried.append(key.name)
+        if key.name == "poison" and tried.count("poison") < 3:
+            raise ZeroDivisionError
+        return ()
+
+    fragile = Controller(
+        name="fragile",
+        component="fragile",
+        watches=(Watch(ConfigMap, own_key),),
+        reconcile=reconcile,
+    )
+    async with plane.running(besides=[fragile]):
+        for name in ("poison", "fine"):
+            meta = ObjectMeta(name=name, namespace="default")
+            await plane.client.create(ConfigMap(metadata=meta))
+
+        async def digested():
+            return tried.count("poison") >= 3 and "fine" in tried
+
+        await plane.until(digested)
+        await plane.client.create(Namespace(metadata=ObjectMeta(name="new")))
+
+        async def given_an_account():
+            return await plane.get(ServiceAccount, "default", "new")
+
+        await plane.until(given_an_account)

@@ -45,7 +45,8 @@ def template_hash(template: PodTemplateSpec, collisions: int | None) -> str:
     """At most ten characters that stand for a template."""
     data = msgspec.json.encode(template, order="deterministic")
     if collisions is not None:
-        data += collisions.to_bytes(4, "little") + bytes(4)
+        # Anybody may write a status: whatever number it is must do.
+        data += (collisions & 0xFFFFFFFF).to_bytes(4, "little") + bytes(4)
     return "".join(_ALPHABET[ord(digit) % 27] for digit in str(_fnv_1a(data)))
 
 
