@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from netemu.core.kubelet.well_known_ports import well_known_ports
 from netemu.model.core_v1 import Container
 
 
@@ -89,7 +90,7 @@ def resolve(
         return _host_tools(image, name, command, args, has_program)
     if command and has_program(command[0]):
         return _host_program(image, (*command, *args))
-    return _stand_in(container, image, pod_facts)
+    return _stand_in(container, image, name, pod_facts)
 
 
 def with_tag(image: str) -> str:
@@ -177,11 +178,12 @@ def _host_program(image: str, argv: Sequence[str]) -> Resolution:
     )
 
 
-def _stand_in(container: Container, image: str, pod_facts: Sequence[str]) -> Resolution:
-    declared = [f"{p.container_port}/{(p.protocol or 'TCP').lower()}" for p in container.ports]
+def _stand_in(container: Container, image: str, name: str, pod_facts: Sequence[str]) -> Resolution:
+    declared = [f"{p.container_port}/{p.protocol or 'TCP'}" for p in container.ports]
+    usual = [] if declared else [f"{port}/TCP" for port in well_known_ports(name)]
     # A probe may name a port that nobody declared: the real program would answer there.
-    served = dict.fromkeys([*declared, *_probed_ports(container)])
-    ports = [word for port in served for word in ("--port", port)]
+    served = dict.fromkeys([*declared, *usual, *_probed_ports(container)])
+    ports = [word for port in served for word in ("--port", port.lower())]
     return Resolution(
         source=ImageSource.STAND_IN,
         image=image,
@@ -189,7 +191,7 @@ def _stand_in(container: Container, image: str, pod_facts: Sequence[str]) -> Res
         entrypoint=STAND_IN,
         args=(*ports, *pod_facts),
         pulled=f'Image "{image}" is not pulled: a netemu stand-in takes its place'
-        f" and serves {_listed(container)}",
+        f" and serves {_listed(declared, usual)}",
         # Nobody knows the user of an image that was never seen: a Pod that insists on
         # not being root gets its way.
         runs_as_root=False,
@@ -203,11 +205,12 @@ def _probed_ports(container: Container) -> Iterator[str]:
             continue
         for action in (probe.http_get, probe.tcp_socket, probe.grpc):
             if action is not None and isinstance(action.port, int):
-                yield f"{action.port}/tcp"
+                yield f"{action.port}/TCP"
 
 
-def _listed(container: Container) -> str:
-    names = [f"{port.container_port}/{port.protocol or 'TCP'}" for port in container.ports]
-    if not names:
+def _listed(declared: Sequence[str], usual: Sequence[str]) -> str:
+    if not declared and not usual:
         return "no port, since none is declared"
-    return f"port{'s' * (len(names) > 1)} {', '.join(names)}"
+    names = declared or usual
+    why = "" if declared else ", as that image would: none is declared"
+    return f"port{'s' * (len(names) > 1)} {', '.join(names)}{why}"

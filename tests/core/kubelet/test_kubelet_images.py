@@ -96,3 +96,12 @@ readinessProbe: {httpGet: {port: 8080}}
     assert found.image == "nginx:latest"
     assert found.image_id == "netemu://stand-in/nginx:latest"
     assert "stand-in" in found.pulled
+
+
+def test_a_known_image_serves_its_usual_port_when_none_is_declared() -> None:
+    """`kubectl create deployment nginx --image=nginx` declares no port; nginx serves 80."""
+    assert resolve("{name: c, image: 'nginx:1.27'}").args[:2] == ("--port", "80/tcp")
+    declared = resolve("{name: c, image: nginx, ports: [{containerPort: 8080}]}")
+    assert declared.args[:2] == ("--port", "8080/tcp")
+    assert "80/tcp" not in declared.args
+    assert "--port" not in resolve("{name: c, image: example.com/batch}").args
