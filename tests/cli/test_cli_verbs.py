@@ -192,7 +192,9 @@ def test_exec_with_a_terminal(netemu: Netemu, pods: str):
     try:
         terminal.type("stty size; tty | cut -c 1-8\n")
         terminal.expect(r"33 77\s+/dev/pts")
+        terminal.expect(r"# $")
         terminal.type("cat\n")
+        terminal.expect(r"cat\r\n")
         terminal.type("typed\n")
         terminal.expect(r"typed\s+typed")
         terminal.type("\x03")
