@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import socket
 import struct
 import subprocess
@@ -205,6 +206,8 @@ async def running_lab(overlay: str = "vxlan") -> AsyncIterator[Lab]:
             for task in tasks:
                 task.cancel()
     underlay.remove_all("t")
+    for folder in (settings.state_dir, settings.run_dir):
+        shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator
 
 import pytest
@@ -55,6 +56,8 @@ async def cluster() -> AsyncIterator[Cluster]:
         netns.close()
         await runtime.shutdown()
         underlay.remove_all(SETTINGS.name)
+        for folder in (RUN, STATE):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 async def _controllers_work(client: Client) -> None:
