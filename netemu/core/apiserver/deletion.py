@@ -13,7 +13,7 @@ from datetime import timedelta
 from netemu.core.apiserver.field_errors import FieldError, bad_value, invalid_kind, unsupported
 from netemu.errors import ApiError
 from netemu.model.clock import format_time, parse_time
-from netemu.model.core_v1 import Namespace, Pod
+from netemu.model.core_v1 import Event, Namespace, Pod
 from netemu.model.kinds import Resource
 from netemu.model.meta_v1 import DeleteOptions, Status, StatusDetails
 from netemu.model.schema import ApiObject, Time, copy_of
@@ -127,8 +127,8 @@ def _set_finalizers(obj: ApiObject, options: DeleteOptions) -> None:
     policy = options.propagation_policy
     if options.orphan_dependents is not None:
         policy = "Orphan" if options.orphan_dependents else "Background"
-    if not policy:
-        return  # What is there already stays.
+    if not policy or isinstance(obj, Event):
+        return  # What is there already stays. An Event owns nothing, and nobody watches for it.
     wanted = {"Foreground": FOREGROUND, "Orphan": ORPHAN}.get(policy, "")
     kept = [f for f in obj.metadata.finalizers if f not in (FOREGROUND, ORPHAN) or f == wanted]
     if wanted and wanted not in kept:

@@ -5,7 +5,7 @@ import pytest
 from netemu.core.apiserver.deletion import after_update, plan_delete
 from netemu.errors import ApiError
 from netemu.model.apps_v1 import Deployment
-from netemu.model.core_v1 import ConfigMap, Namespace, NamespaceSpec, Pod, PodSpec
+from netemu.model.core_v1 import ConfigMap, Event, Namespace, NamespaceSpec, Pod, PodSpec
 from netemu.model.kinds import by_type
 from netemu.model.meta_v1 import DeleteOptions, ObjectMeta, Preconditions, Status
 from netemu.model.schema import Time, copy_of
@@ -153,3 +153,9 @@ def test_options_that_contradict_or_do_not_exist_are_invalid():
     assert caught.value.code == 422
     with pytest.raises(ApiError, match="cannot be both set"):
         delete(ConfigMap(metadata=meta()), propagation_policy="Orphan", orphan_dependents=True)
+
+
+@pytest.mark.parametrize("policy", ["Orphan", "Foreground", "Background"])
+def test_an_event_is_gone_whatever_is_said_of_its_dependents(policy):
+    """It has none, and a finalizer would wait for a collector that does not look at Events."""
+    assert delete(Event(metadata=meta()), propagation_policy=policy).remove
