@@ -26,8 +26,12 @@ _WATCHED: tuple[type[ApiObject], ...] = (Deployment, ReplicaSet, Pod, Event)
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Something that the watch showed."""
+    """Something that the watch showed.
 
+    Four watches have no order among each other; the one counter of all writes has.
+    """
+
+    revision: int
     at: float
     who: str
     what: str
@@ -74,6 +78,8 @@ class _Story:
     def __init__(self, name: str) -> None:
         self.over = asyncio.Event()
         self._name = name
+        self._available = False
+        self._started = False
         self._moments: dict[tuple[str, str], Moment] = {}
 
     async def follow(
@@ -84,47 +90,58 @@ class _Story:
             self._see(event)
 
     def _see(self, event: WatchEvent[ApiObject]) -> None:
-        obj, now = event.object, time.monotonic()
+        obj = event.object
+        about = obj.involved_object.name if isinstance(obj, Event) else obj.metadata.name
+        if not about.startswith(self._name):
+            return
         if isinstance(obj, Event):
-            about = obj.involved_object
-            if about.name.startswith(self._name):
-                self._note(now, obj.source.component or obj.reporting_component, obj.message)
-        elif obj.metadata.name.startswith(self._name):
-            if isinstance(obj, Deployment):
-                self._see_deployment(obj, now)
-            elif isinstance(obj, ReplicaSet):
-                self._note(now, "deployment controller", f"ReplicaSet {obj.metadata.name} stored")
-            elif isinstance(obj, Pod):
-                self._see_pod(obj, now)
-
-    def _see_deployment(self, deployment: Deployment, now: float) -> None:
-        self._note(now, "kubectl", f"Deployment {deployment.metadata.name} stored")
-        if deployment.status.available_replicas == deployment.spec.replicas:
-            self._note(now, "deployment controller", "Deployment available")
+            self._see_event(obj)
+        elif isinstance(obj, Deployment):
+            self._see_deployment(obj)
+        elif isinstance(obj, ReplicaSet):
+            self._note(obj, "deployment-controller", f"stores ReplicaSet {about}")
+        elif isinstance(obj, Pod):
+            self._see_pod(obj)
+        if self._available and self._started:
             self.over.set()
 
-    def _see_pod(self, pod: Pod, now: float) -> None:
-        name = pod.metadata.name
-        self._note(now, "replicaset controller", f"Pod {name} stored, for no node yet")
-        if pod.spec.node_name:
-            self._note(now, "scheduler", f"Pod {name} bound to {pod.spec.node_name}")
-        if pod.status.pod_ip:
-            self._note(now, "kubelet", f"Pod {name} has the address {pod.status.pod_ip}")
-        if pod.status.phase == "Running":
-            self._note(now, "kubelet", f"Pod {name} is Running")
-        if any(c.type == "Ready" and c.status == "True" for c in pod.status.conditions):
-            self._note(now, "kubelet", f"Pod {name} is Ready")
+    def _see_event(self, event: Event) -> None:
+        """What controllers and scheduler tell is what the objects show; the kubelet tells more."""
+        if event.source.component == "kubelet":
+            self._note(event, "kubelet", f"tells: {event.message}")
+            self._started |= event.reason == "Started"
 
-    def _note(self, at: float, who: str, what: str) -> None:
-        self._moments.setdefault((who, what), Moment(at, who, what))
+    def _see_deployment(self, deployment: Deployment) -> None:
+        self._note(deployment, "kubectl", f"stores Deployment {deployment.metadata.name}")
+        if deployment.status.available_replicas == deployment.spec.replicas:
+            self._note(deployment, "deployment-controller", "counts: the Deployment is available")
+            self._available = True
+
+    def _see_pod(self, pod: Pod) -> None:
+        name = pod.metadata.name
+        self._note(pod, "replicaset-controller", f"stores Pod {name}, for no node yet")
+        if pod.spec.node_name:
+            self._note(pod, "scheduler", f"binds it to {pod.spec.node_name}")
+        if pod.status.pod_ip:
+            self._note(pod, "kubelet", f"has cabled it: {pod.status.pod_ip}")
+        if pod.status.phase == "Running":
+            self._note(pod, "kubelet", "reports that it is Running")
+        if any(c.type == "Ready" and c.status == "True" for c in pod.status.conditions):
+            self._note(pod, "kubelet", "reports that it is Ready")
+
+    def _note(self, obj: ApiObject, who: str, what: str) -> None:
+        """Keep what was seen for the first time."""
+        moment = Moment(int(obj.metadata.resource_version), time.monotonic(), who, what)
+        self._moments.setdefault((who, what), moment)
 
     def tell(self, began: float) -> str:
         """Return the moments in order, a line each."""
-        lines = [
-            f"{1000 * (moment.at - began):7.1f} ms  {moment.who:<22} {moment.what}"
-            for moment in sorted(self._moments.values(), key=lambda moment: moment.at)
-        ]
-        return "\n" + "\n".join(lines)
+        lines = []
+        at = began
+        for moment in sorted(self._moments.values(), key=lambda moment: moment.revision):
+            at = max(at, moment.at)
+            lines.append(f"{1000 * (at - began):7.1f} ms  {moment.who:<22}  {moment.what}")
+        return "\n".join(lines)
 
 
 STEP: Final = Birth

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -30,7 +31,7 @@ class Expectation(ApiStruct):
     body: str = ""
     """A regular expression that each answer must contain."""
     backends: int = 0
-    """How many different answers must come; 0 is any number."""
+    """How many different answers must come, by their first lines; 0 is any number."""
 
 
 class Probe(Step):
@@ -87,13 +88,13 @@ class Probe(Step):
         deadline = loop.time() + self.within_s
         origin = await lab.origin(self.from_)
         while True:
-            protocol, target = self._target()
+            protocol, written = self._target()
             # Anew each round: a Pod may have been replaced by one with another address.
-            target = await lab.expand(target)
+            target = await lab.expand(written)
             outcomes = [await self._once(lab, origin, protocol, target) for _ in range(self.times)]
             wrong = self._judge(outcomes)
             if not wrong:
-                return _summary(outcomes)
+                return ("" if target == written else f"{target}: ") + _summary(outcomes)
             if loop.time() > deadline:
                 raise StepFailedError(wrong)
             await asyncio.sleep(_PAUSE_S)
@@ -127,10 +128,10 @@ class Probe(Step):
                 return f"got HTTP {outcome.status}: {outcome.body[:200]}"
             if not re.search(expect.body, outcome.body, re.MULTILINE):
                 return f'answer does not match "{expect.body}": {outcome.body[:200]}'
-        answers = {outcome.body for outcome in outcomes}
-        if expect.backends and len(answers) != expect.backends:
-            seen = ", ".join(sorted(answer.splitlines()[0] for answer in answers if answer))
-            return f"expected answers from {expect.backends} backends, got {len(answers)}: {seen}"
+        found = len(_counts(outcomes))
+        if expect.backends and found != expect.backends:
+            seen = _spread(outcomes)
+            return f"expected answers from {expect.backends} backends, got {found}: {seen}"
         return ""
 
 
@@ -141,19 +142,23 @@ def _host_port(target: str) -> tuple[str, int]:
     return host, int(port)
 
 
+def _counts(outcomes: Sequence[Outcome]) -> Counter[str]:
+    """Count the answers by their first lines: further ones may tell the asker's own port."""
+    return Counter(o.body.splitlines()[0] if o.body else str(o) for o in outcomes)
+
+
+def _spread(outcomes: Sequence[Outcome]) -> str:
+    return ", ".join(f"{answer} ×{count}" for answer, count in sorted(_counts(outcomes).items()))
+
+
 def _summary(outcomes: Sequence[Outcome]) -> str:
     first = outcomes[0]
     milliseconds = 1000 * sorted(outcome.seconds for outcome in outcomes)[len(outcomes) // 2]
     if first.result != Result.OK:
         return f"{first}, as expected"
-    counts: dict[str, int] = {}
-    for outcome in outcomes:
-        answer = outcome.body.splitlines()[0] if outcome.body else str(outcome)
-        counts[answer] = counts.get(answer, 0) + 1
     if len(outcomes) == 1:
-        return f"{next(iter(counts))} ({milliseconds:.1f} ms)"
-    spread = ", ".join(f"{answer} ×{count}" for answer, count in sorted(counts.items()))
-    return f"{spread} (median {milliseconds:.1f} ms)"
+        return f"{next(iter(_counts(outcomes)))} ({milliseconds:.1f} ms)"
+    return f"{_spread(outcomes)} (median {milliseconds:.1f} ms)"
 
 
 STEP: Final = Probe

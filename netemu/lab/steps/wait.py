@@ -9,12 +9,30 @@ from typing import Any, Final
 import msgspec
 
 from netemu.core.control.pods import is_ready
-from netemu.errors import ApiError
+from netemu.errors import ApiError, UserError
 from netemu.lab import references
 from netemu.lab.contract import Step
 from netemu.lab.lab import Lab
 from netemu.model.apps_v1 import Deployment, ReplicaSet
+from netemu.model.documents import did_you_mean
 from netemu.model.schema import ApiObject
+
+_STATES = (
+    "ready",
+    "deleted",
+    "exists",
+    "Available",
+    "Progressing",
+    "ReplicaFailure",
+    "Initialized",
+    "ContainersReady",
+    "PodScheduled",
+    "PodReadyToStartContainers",
+    "MemoryPressure",
+    "DiskPressure",
+    "PIDPressure",
+    "NetworkUnavailable",
+)
 
 
 class Wait(Step):
@@ -30,6 +48,10 @@ class Wait(Step):
 
     def check(self, folder: Path) -> None:
         references.check(self.for_)
+        # Readiness gates have conditions of anybody's naming: `example.com/ready`.
+        if "/" not in self.until and self.until.lower() not in map(str.lower, _STATES):
+            hint = did_you_mean(self.until, list(_STATES)) or f"; there are: {', '.join(_STATES)}"
+            raise UserError(f'no state "{self.until}"{hint}')
 
     async def run(self, lab: Lab) -> str:
         _, namespace, name = lab.split(self.for_)
