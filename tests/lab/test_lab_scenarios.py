@@ -42,13 +42,13 @@ def test_the_demo_tells_what_it_saw(netemu: Netemu):
     assert "cluster of 3 nodes after" in told
     for who in (
         "kubectl",
-        "deployment controller",
-        "replicaset controller",
+        "deployment-controller",
+        "replicaset-controller",
         "scheduler",
         "kubelet",
     ):
         assert who in told
-    assert told.index("bound to worker-") < told.index("is Running")
+    assert told.index("binds it to worker-") < told.index("is Running")
     assert "passed: 4 steps in" in told
     assert clusters.known() == []
 
