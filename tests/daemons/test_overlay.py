@@ -441,7 +441,8 @@ async def test_attaching_and_detaching_can_be_repeated(lab: Lab) -> None:
         )
         # Not the one that was just released: round robin.
         assert str(address) == "10.244.0.4"
-        assert await reaches(lab.pods[1], address)
+        # The bridge hears of a new port's carrier a moment after the cable is plugged in.
+        assert await reaches(lab.pods[1], address, "-c", "3", "-i", "0.2")
         await restarted.prune({"uid-1"})
         assert [lease.sandbox_id for lease in restarted.leases()] == ["uid-1"]
         assert "eth0" not in await said(lab.pods[0], "ip", "-br", "link")
