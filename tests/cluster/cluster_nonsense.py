@@ -10,6 +10,7 @@ from netemu.model.kinds import Resource
 from netemu.model.wire import (
     ApiStruct,
     Base64,
+    FieldInfo,
     FieldsV1,
     MicroTime,
     Quantity,
@@ -74,7 +75,13 @@ class Nonsense:
         if depth <= 0 or not (isinstance(hint, type) and issubclass(hint, ApiStruct)):
             return {}
         chosen = (field for field in fields_of(hint) if self.random.random() < 0.25)
-        return {field.wire_name: self.value(field.type, depth - 1) for field in chosen}
+        return {field.wire_name: self._field(field, depth - 1) for field in chosen}
+
+    def _field(self, field: FieldInfo, depth: int = 3) -> Any:
+        # Two thousand million Pods are a full cluster, which is no crash but the end of the test.
+        if field.wire_name == "replicas":
+            return self.random.choice((-1, 0, 1, 3))
+        return self.value(field.type, depth)
 
     def spoil(self, data: Json, kind: type[ApiStruct]) -> None:
         """Change one place, most likely deep within what is there."""
@@ -91,7 +98,7 @@ class Nonsense:
         field = self.random.choice(fields)
         # Nobody in this test would ever clear a finalizer.
         if field.wire_name not in (*_SERVERS_OWN, "finalizers"):
-            data[field.wire_name] = self.value(field.type)
+            data[field.wire_name] = self._field(field)
 
     def object(self, resource: Resource, namespace: str) -> Json:
         """An object that is right, but for a few places."""

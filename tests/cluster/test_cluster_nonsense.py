@@ -107,6 +107,11 @@ class Client:
             params=params,
         )
 
+    async def clear(self) -> None:
+        """Delete what is there: nodes that are made up get Pods if they are thought ready."""
+        for (_, namespace, name), resource in self.alive.items():
+            await self.ask("DELETE", url(resource, namespace, name), {"gracePeriodSeconds": 0})
+
 
 async def restarts(http: aiohttp.ClientSession) -> list[str]:
     async with http.get("/metrics") as reply:
@@ -129,9 +134,6 @@ async def test_nothing_crashes(lab: str, netemu: Any, http: aiohttp.ClientSessio
     assert await restarts(http) == []
     log = clusters.ClusterFolders(lab).daemon_log.read_text()
     assert "Traceback" not in log
-    # Nodes that somebody made up may well be thought ready, and get Pods.
-    for plural, _, name in client.alive:
-        if plural == "nodes":
-            netemu.kubectl(lab, "delete", "node", name, code=None)
+    await client.clear()
     netemu.kubectl(lab, "create", "deployment", f"after-{seed}", "--image=nginx", "--port=80")
     netemu.kubectl(lab, "rollout", "status", f"deployment/after-{seed}", "--timeout=20s")
