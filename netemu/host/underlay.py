@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Network
 
 from netemu.core import names, node_network
-from netemu.core.netstate import NetState, Scope, Verb, diff
+from netemu.core.netstate import Change, Link, NetState, Scope, Verb, diff
+from netemu.errors import HostError
 from netemu.host import bridge_filter, links, netns, routes, sysctl
 from netemu.host.netlink import Netlink
 from netemu.host.netns import Netns
@@ -40,10 +42,33 @@ def _wire(
         nodes[node.name].call_sync(sysctl.write, sorted(plan.sysctls, key=str))
     peers = {name: space.path for name, space in nodes.items()}
     peers[node_network.HOST] = host.path
-    _bring_to(switch, node_network.plan_switch(settings), peers=peers)
+    spaces = {**nodes, node_network.HOST: host}
+    plan = node_network.plan_switch(settings)
+    try:
+        _bring_to(switch, plan, peers=peers)
+    except HostError as error:
+        if error.errno != errno.EEXIST:
+            raise
+        _remove_loose_ends(switch, plan, spaces)
+        _bring_to(switch, plan, peers=peers)
     for node in settings.nodes:
         _bring_to(nodes[node.name], node_network.plan_node(settings, node))
     _bring_to(host, node_network.plan_host(settings))
+
+
+def _remove_loose_ends(switch: Netns, plan: NetState, spaces: Mapping[str, Netns]) -> None:
+    """Remove far ends of cables whose near end is not in this switch.
+
+    The kernel takes its time to clear away a namespace whose last process has died; until
+    then the cables of a switch that was there before hang on the host and the nodes.
+    """
+    with contextlib.closing(LinuxNetState(switch)) as state:
+        scope = Scope(links=frozenset(link.name for link in plan.links))
+        there = {link.name for link in state.observe(scope).links}
+    for link in plan.links:
+        if link.peer is not None and link.name not in there:
+            with contextlib.closing(LinuxNetState(spaces[link.peer.netns])) as far:
+                far.apply([Change(Verb.DELETE, Link(name=link.peer.name))])
 
 
 def _bring_to(space: Netns, desired: NetState, *, peers: Mapping[str, str] | None = None) -> None:
