@@ -10,7 +10,8 @@
 # A second run finds its stamp and starts at once.
 set -eu
 
-here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
+# Somebody may have made a symbolic link to it.
+here=$(CDPATH='' cd -- "$(dirname -- "$(readlink -f -- "$0")")" && pwd -P)
 verb=${1:-}
 
 say() { printf 'netemu.sh: %s\n' "$*" >&2; }
@@ -156,6 +157,7 @@ case $verb in
         esac
         install_packages "$packages"
         make_environment "$purpose"
+        say "all is there in $venv; 'sudo $0 up' makes a cluster"
         ;;
     link)
         is_root || fail "writing to /usr/local/bin needs root: run 'sudo $0 link'"
@@ -170,6 +172,12 @@ case $verb in
             install_packages "$needed"
         fi
         make_environment run
+        case $verb in
+            -h | --help)
+                "$venv/bin/python" -m netemu "$@"
+                printf '\n%s also takes: install [--all], link, test [PYTEST ARGUMENTS]; its head explains them.\n' "$0"
+                exit ;;
+        esac
         NETEMU_CALLED_AS=$0 exec "$venv/bin/python" -m netemu "$@"
         ;;
 esac

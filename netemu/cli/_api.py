@@ -13,7 +13,7 @@ from netemu.client.https import HttpsClient
 from netemu.client.pods import default_container, pods_of, resource_named
 from netemu.cluster.access import open_client
 from netemu.errors import UserError
-from netemu.model.core_v1 import Pod
+from netemu.model.core_v1 import Node, Pod
 from netemu.model.kinds import Resource
 
 T = TypeVar("T")
@@ -54,7 +54,10 @@ async def find_pod(client: HttpsClient, word: str, namespace: str) -> Pod:
     kind, slash, name = word.partition("/")
     if not slash:
         return await client.get(Pod, word, namespace)
-    pods = await pods_of(client, resource_named(kind), name, namespace)
+    resource = resource_named(kind)
+    if resource.type is Node:
+        raise UserError(f"{word} is no pod; a node is entered by: sudo netemu shell {name}")
+    pods = await pods_of(client, resource, name, namespace)
     if not pods:
         raise UserError(f"{word} has no Pods now")
     return pods[0]

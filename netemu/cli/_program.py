@@ -51,7 +51,7 @@ class VerbGroup(click.Group):
 @click.group(
     cls=VerbGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="'netemu VERB --help' has examples.",
+    epilog="'netemu VERB --help' has examples; most verbs need sudo.",
 )
 @click.version_option(__version__, message="netemu %(version)s")
 def program() -> None:
@@ -65,8 +65,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     except click.exceptions.Exit as done:
         code = done.exit_code
     except click.ClickException as error:
-        error.show()
-        code = 2
+        code = _say_usage(error)
     except (KeyboardInterrupt, click.Abort) as interruption:
         # click wraps the one in the other.
         code = getattr(interruption.__cause__ or interruption, "exit_code", 130)
@@ -85,11 +84,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
+def _say_usage(error: click.ClickException) -> int:
+    """Say what click says, but in our name."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is not None:
+        print(context.get_usage(), file=sys.stderr)
+        print(f"'{context.command_path} --help' says more.\n", file=sys.stderr)
+    print(f"netemu: {error.format_message()}", file=sys.stderr)
+    return 2
+
+
 def _say(error: Exception, code: int) -> int:
-    if isinstance(error, ApiError):
-        print(f"Error from server ({error.reason or error.code}): {error}", file=sys.stderr)
-    else:
-        print(f"netemu: {error}", file=sys.stderr)
+    print(f"netemu: {error}", file=sys.stderr)
     return code
 
 

@@ -20,14 +20,21 @@ Examples:
   cat web.yaml | sudo netemu apply -f -
 """
 )
-@click.option("-f", "--file", "files", multiple=True, required=True, metavar="FILE|FOLDER|-")
+@click.option(
+    "-f", "--file", "files", multiple=True, metavar="FILE|FOLDER|-", help="Manifests; once or more."
+)
 @click.option("-n", "--namespace", default="default", show_default=True)
 @cluster_option
-def apply(files: tuple[str, ...], namespace: str, cluster: str) -> None:
+@click.argument("strays", nargs=-1, metavar="")
+def apply(files: tuple[str, ...], namespace: str, cluster: str, strays: tuple[str, ...]) -> None:
     """Create or change the objects of manifests, as kubectl apply does.
 
     All files are read, and all objects checked, before the first one is stored.
     """
+    if strays:
+        raise click.UsageError(f"each file wants its -f: netemu apply -f {' -f '.join(strays)}")
+    if not files:
+        raise click.UsageError("Missing option '-f': a file, a folder, or - for standard input")
     need_root("apply")
     from netemu.cli._api import with_client
     from netemu.client.apply import apply_all

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 
 import click
 
 from netemu.cli._options import cluster_option, need_root
+
+_WITH_VALUE = ("-c", "--container", "-n", "--namespace", "--cluster")
 
 
 @click.command(
@@ -18,7 +21,7 @@ Examples:
   echo hello | sudo netemu exec -i client -- cat
 """,
 )
-@click.option("-c", "--container", default="")
+@click.option("-c", "--container", default="", help="Which of the pod's containers.")
 @click.option("-i", "--stdin", "stdin", is_flag=True, help="Pass standard input on.")
 @click.option("-t", "--tty", "tty", is_flag=True, help="Give the command a terminal.")
 @click.option("-n", "--namespace", default="default", show_default=True)
@@ -35,6 +38,8 @@ def exec_(
     command: tuple[str, ...],
 ) -> None:
     """Run a command in a container; its exit code is passed on."""
+    if command[0].startswith("-") and command[0] != "--":
+        raise click.UsageError(f"options go before the pod: {_in_order(pod, command)}")
     need_root("exec")
     from netemu.cli._api import choose_container, find_pod, with_client
     from netemu.cli._terminal import converse
@@ -58,6 +63,18 @@ def exec_(
             await session.close()
 
     sys.exit(with_client(cluster, work))
+
+
+def _in_order(pod: str, words: tuple[str, ...]) -> str:
+    """Return the command line that was meant: options, pod, command."""
+    options: list[str] = []
+    rest = list(words)
+    while rest and rest[0].startswith("-") and rest[0] != "--":
+        options.append(rest.pop(0))
+        if options[-1] in _WITH_VALUE and rest:
+            options.append(rest.pop(0))
+    command = [word for word in rest if word != "--"] or ["COMMAND"]
+    return f"netemu exec {shlex.join(options)} {pod} -- {shlex.join(command)}"
 
 
 COMMAND = exec_

@@ -18,11 +18,11 @@ Examples:
 """
 )
 @click.argument("pod", metavar="POD | KIND/NAME")
-@click.option("-c", "--container", default="")
+@click.option("-c", "--container", default="", help="Which of the pod's containers.")
 @click.option("-f", "--follow", is_flag=True, help="Go on as more is said.")
 @click.option("-p", "--previous", is_flag=True, help="Of the run before the last restart.")
-@click.option("--tail", type=int, metavar="LINES")
-@click.option("--timestamps", is_flag=True)
+@click.option("--tail", type=int, metavar="LINES", help="Only the last ones.")
+@click.option("--timestamps", is_flag=True, help="Before each line, when it was said.")
 @click.option("-n", "--namespace", default="default", show_default=True)
 @cluster_option
 def logs(

@@ -27,7 +27,7 @@ Examples:
 """,
 )
 @click.argument("scenario", metavar="FILE")
-@click.option("-c", "--cluster", metavar="NAME", default="", help="Use this cluster, and leave it.")
+@click.option("--cluster", metavar="NAME", default="", help="Use this cluster, and leave it.")
 @click.option("--keep", is_flag=True, help="Leave the scenario's cluster when it is over.")
 @output_option
 def run(scenario: str, cluster: str, keep: bool, output: str) -> None:
@@ -122,7 +122,15 @@ def _sum_up(done: list[StepResult], steps: int, seconds: float, *, kept: str) ->
     else:
         click.secho(f"passed: {steps} steps in {seconds:.1f} s", fg="green")
     if kept:
-        click.echo(f'cluster "{kept}" is left; sudo netemu down {kept}')
+        _tell_of_kept(kept)
+
+
+def _tell_of_kept(name: str) -> None:
+    from netemu.host.clusters import ClusterFolders
+
+    click.echo(f'cluster "{name}" is left; sudo netemu down {name} removes it')
+    click.echo(f"kubectl:  KUBECONFIG={ClusterFolders(name).kubeconfig} kubectl get pods -A")
+    click.echo(f"netemu:   sudo netemu get pods --cluster {name}")
 
 
 COMMAND = run

@@ -12,6 +12,8 @@ import click
 from netemu.cli._options import choose_cluster, cluster_option, need_root
 from netemu.errors import HostError, UserError
 
+_SUGGESTED = 5
+
 
 @click.command(
     short_help="Open a shell on a node or in a pod's network.",
@@ -40,6 +42,8 @@ def shell(cluster: str, namespace: str, place: str, command: tuple[str, ...]) ->
     pid, title = _find(name, place, namespace)
     argv = list(command[1:] if command[:1] == ("--",) else command) or [_shell(), "-i"]
     _enter(pid, title)
+    if not command and sys.stdin.isatty():
+        click.echo(f"{title}: hostname {socket.gethostname()}; 'exit' leads back", err=True)
     os.environ["PATH"] = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
     os.environ["NETEMU_PLACE"] = title
     os.environ["PS1"] = f"{title}:\\w# "
@@ -81,9 +85,22 @@ def _find(cluster: str, place: str, namespace: str) -> tuple[int, str]:
         if sandbox.kind == held and sandbox.name == wanted and sandbox.alive and here:
             return sandbox.pid, wanted if is_pod else place
     if is_pod:
-        raise UserError(f'no pod "{wanted}" runs in namespace "{namespace}"')
+        there = [(s.namespace, s.name) for s in sandboxes if s.kind == held and s.alive]
+        hint = _suggest(wanted, there)
+        raise UserError(f'no pod "{wanted}" runs in namespace "{namespace}"{hint}')
     nodes = ", ".join(node.name for node in load_settings(cluster).nodes)
     raise UserError(f'no node "{wanted}"; there are: {nodes}, switch; for a pod write pod/NAME')
+
+
+def _suggest(wanted: str, there: list[tuple[str, str]]) -> str:
+    """Return the pods whose names are near, or some of all, each with its namespace."""
+    import difflib
+
+    near = difflib.get_close_matches(wanted, sorted({name for _, name in there}), n=_SUGGESTED)
+    chosen = sorted(pod for pod in there if not near or pod[1] in near)
+    words = [f"{name} (-n {namespace})" for namespace, name in chosen[:_SUGGESTED]]
+    more = ", …" if len(chosen) > _SUGGESTED else ""
+    return f"; there are: {', '.join(words)}{more}" if words else "; none runs anywhere"
 
 
 def _enter(pid: int, title: str) -> None:
@@ -101,8 +118,6 @@ def _enter(pid: int, title: str) -> None:
             raise HostError(f"entering the {kind} namespace of {title}", answer=answer)
         os.close(descriptor)
     _show_own_sysfs()
-    if sys.stdin.isatty():
-        click.echo(f"{title}: hostname {socket.gethostname()}; 'exit' leads back", err=True)
 
 
 def _show_own_sysfs() -> None:

@@ -93,9 +93,21 @@ def _print(cluster: dict[str, Any]) -> None:
             f"  overlay {cluster['overlay']}, proxy mode {cluster['proxyMode']}"
             f" ({cluster['iptables']}), underlay {cluster['underlay']}"
         )
+    if cluster["state"] == "stopped":
+        click.echo(f"  {_remedy(cluster['name'])}")
     for node in cluster["nodes"]:
         click.echo(f"  {node['name']:<16}{node['address']:<16}netns {node['netns']}")
     click.echo(f"  kubeconfig {cluster['kubeconfig']}")
+
+
+def _remedy(name: str) -> str:
+    """Say how a cluster without a daemon gets one, and what goes on until then."""
+    if not clusters.exists(name):
+        return f"'sudo netemu down {name}' removes what is left of it"
+    again = f"'sudo netemu up {name}' starts its daemon again"
+    # After a reboot there are no processes to go on.
+    of_this_boot = ClusterFolders(name).run.exists()
+    return again + ("; pods and Services go on meanwhile" if of_this_boot else "")
 
 
 COMMAND = status

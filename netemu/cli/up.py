@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import os
 import time
+from typing import TYPE_CHECKING
 
 import click
 
 from netemu.cli._options import DEFAULT_NAME, need_root
+
+if TYPE_CHECKING:
+    from netemu.core.plans import Complain
+    from netemu.model.cluster_v1alpha1 import Cluster
+    from netemu.model.settings import ClusterSettings
 
 
 @click.command(
@@ -19,7 +25,7 @@ Examples:
 """
 )
 @click.argument("name", required=False)
-@click.option("-n", "--name", "name_option", metavar="NAME", help=f"Default: {DEFAULT_NAME}.")
+@click.option("--name", "name_option", metavar="NAME", help=f"Default: {DEFAULT_NAME}.")
 @click.option("--nodes", type=int, help="How many, the control plane included. Default: 3.")
 @click.option("-f", "--config", metavar="FILE", help="A cluster file (kind: Cluster).")
 @click.option("--overlay", metavar="NAME", help="How pods of different nodes reach each other.")
@@ -41,7 +47,7 @@ def up(
     """Make a cluster and wait until it is usable.
 
     The cluster goes on when this command has ended; 'netemu down' removes it. If a
-    cluster of that name runs already, nothing is done.
+    cluster of that name is there already, it stays as it was made.
     """
     began = float(os.environ.get("NETEMU_BEGAN", "0")) or time.monotonic()
     need_root("up")
@@ -62,13 +68,16 @@ def up(
     spec.iptables = iptables or spec.iptables
 
     interrupt_on_sigterm()
-    described = config or nodes is not None or overlay or proxy_mode or iptables
-    if described and clusters.exists(wanted):
-        click.echo(
-            f'netemu: cluster "{wanted}" is there and stays as it was made; '
-            f"'sudo netemu down {wanted}' first, for another",
-            err=True,
-        )
+    given = {"nodes": nodes, "overlay": overlay, "proxy mode": proxy_mode, "iptables": iptables}
+    asked = {what for what, value in given.items() if value is not None}
+    if (config or asked) and clusters.exists(wanted):
+        differences = _differences(cluster, complain, None if config else asked)
+        if differences:
+            click.echo(
+                f'netemu: cluster "{wanted}" is there and stays as it was made: '
+                f"{', '.join(differences)}; 'sudo netemu down {wanted}' first, for another",
+                err=True,
+            )
     say = (lambda _text: None) if quiet else click.echo
     started = False
     for progress in lifecycle.bring_up(cluster, complain, began=began, context=not no_context):
@@ -83,6 +92,44 @@ def up(
             no_context = True
     if not quiet and started:
         _what_now(wanted, no_context)
+
+
+def _differences(cluster: Cluster, complain: Complain, asked: set[str] | None) -> list[str]:
+    """Check what is asked for, and return where the cluster that is there is unlike it.
+
+    A file speaks of everything, options of themselves: those are `asked`.
+    """
+    from netemu.cluster.plan import make_settings
+    from netemu.host import clusters
+
+    there = clusters.load_settings(cluster.metadata.name)
+    same_place = cluster.spec.underlay == str(there.underlay)
+    if same_place or asked is not None:
+        cluster.spec.underlay = ""  # The network it has is no longer free.
+    wish = make_settings(cluster, complain)
+    pairs: dict[str, tuple[object, object]] = {
+        "nodes": (len(there.nodes), len(wish.nodes)),
+        "overlay": (there.overlay, wish.overlay),
+        "proxy mode": (there.proxy_mode, wish.proxy_mode),
+        "iptables": (there.iptables_flavour, wish.iptables_flavour),
+        "podCIDR": (there.pod_cidr, wish.pod_cidr),
+        "serviceCIDR": (there.service_cidr, wish.service_cidr),
+        "clusterDNS": (there.cluster_dns, wish.cluster_dns),
+        "domain": (there.domain, wish.domain),
+    }
+    if cluster.spec.underlay:
+        pairs["underlay"] = (there.underlay, wish.underlay)
+    if len(there.nodes) == len(wish.nodes):
+        pairs["nodes"] = (_node_names(there), _node_names(wish))
+    return [
+        f"{what} {has} instead of {wanted}"
+        for what, (has, wanted) in pairs.items()
+        if has != wanted and (asked is None or what in asked)
+    ]
+
+
+def _node_names(settings: ClusterSettings) -> str:
+    return " ".join(sorted(node.name for node in settings.nodes))
 
 
 def _what_now(name: str, no_context: bool) -> None:

@@ -104,7 +104,8 @@ async def _live(settings: ClusterSettings, reporter: Reporter, zygote_fd: int) -
         _collect_garbage()
         client = api.client(daemon._user("system:netemu"))  # noqa: SLF001
         await readiness.nodes_ready(client, len(settings.nodes))
-        record.reached(f"{len(settings.nodes)} nodes ready")
+        count = len(settings.nodes)
+        record.reached(f"{count} node{'s' if count != 1 else ''} ready")
         await readiness.dns_answers(settings, daemon.nodes)
         record.reached("DNS answers on every node")
         record.ready()

@@ -101,9 +101,7 @@ def test_apply_makes_all_or_nothing(
     file.write_text(f"kind: ConfigMap\napiVersion: v1\nmetadata: {{name: half}}\n---\n{second}")
     refusal = netemu("apply", "-f", str(file), code=code)
     assert (refusal.out, said in refusal.err) == ("", True), refusal
-    assert netemu("get", "configmap/half", code=1).err == (
-        'Error from server (NotFound): configmaps "half" not found\n'
-    )
+    assert netemu("get", "configmap/half", code=1).err == ('netemu: configmaps "half" not found\n')
 
 
 def test_a_namespace_and_what_is_in_it_come_together(netemu: Netemu, lab: str):
@@ -150,9 +148,7 @@ def test_get_of_nothing_is_said(netemu: Netemu, lab: str):
     """An empty table is a sentence; a missing object is an error, a wrong kind a hint."""
     nothing = netemu("get", "deployments", "-n", "default")
     assert (nothing.out, nothing.err) == ("", "no deployments in namespace default\n")
-    assert netemu("get", "pod", "nobody", code=1).err == (
-        'Error from server (NotFound): pods "nobody" not found\n'
-    )
+    assert netemu("get", "pod", "nobody", code=1).err == ('netemu: pods "nobody" not found\n')
     assert netemu("get", "podz", code=2).err == 'netemu: no kind "podz" (did you mean "pods"?)\n'
     assert "not one of" in netemu("get", "pods", "-o", "jsonpath=x", code=2).err
 
@@ -238,12 +234,12 @@ class _Terminal:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("nobody", "--", "ls"), 1, 'Error from server (NotFound): pods "nobody" not found'),
+        (("nobody", "--", "ls"), 1, 'netemu: pods "nobody" not found'),
         (("-c", "third", "talker", "--", "ls"), 1, "third"),
         (("-c", "first", "talker", "--", "no-such-program"), 1, "no-such-program"),
         (("talker",), 2, "Missing argument 'COMMAND...'"),
         (("deployment/nobody", "ls"), 1, 'deployments.apps "nobody" not found'),
-        (("node/worker-1", "ls"), 2, "selects no Pods"),
+        (("node/worker-1", "ls"), 2, "sudo netemu shell worker-1"),
     ],
 )
 def test_exec_that_cannot_be(
