@@ -26,8 +26,12 @@ def require(*, settings: str = _SETTINGS, mark: str = _MARK) -> None:
     """Load it if it is not there. To be called in the host's namespace."""
     if os.path.isdir(settings):
         return
+    # Before it is: whoever is killed in between leaves no riddle.
+    os.makedirs(os.path.dirname(mark), mode=0o755, exist_ok=True)
+    _write(mark, "")
     answer = _modprobe(_MODULE)
     if not os.path.isdir(settings):
+        os.unlink(mark)
         raise MissingFacility(
             f"the kernel's {_MODULE}",
             why=f"Services do not work between pods of one node without it ({answer})",
@@ -36,8 +40,6 @@ def require(*, settings: str = _SETTINGS, mark: str = _MARK) -> None:
     for call in _CALLS:
         with contextlib.suppress(FileNotFoundError):
             _write(f"{settings}/{call}", "0")
-    os.makedirs(os.path.dirname(mark), mode=0o755, exist_ok=True)
-    _write(mark, "")
 
 
 def release(*, settings: str = _SETTINGS, mark: str = _MARK) -> None:

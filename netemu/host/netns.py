@@ -268,19 +268,24 @@ def _share_netns_dir() -> None:
     Then an unmount reaches every mount namespace that has a copy, and a namespace
     does not live on in the copy of some service.
     """
-    made = [] if os.path.isdir(NETNS_DIR) else ["directory"]
-    os.makedirs(NETNS_DIR, mode=0o755, exist_ok=True)
     mount = _mount_of(NETNS_DIR)
     if mount and any(field.startswith("shared:") for field in mount[6:]):
         return
-    if mount is None:
-        made.append("mount")
+    to_make = [] if os.path.isdir(NETNS_DIR) else ["directory"]
+    to_make += [] if mount else ["mount"]
+    if to_make:
+        _note(to_make)
+        os.makedirs(NETNS_DIR, mode=0o755, exist_ok=True)
+    if not mount:
         _mount(NETNS_DIR, NETNS_DIR, _MS_BIND | _MS_REC)
     _mount("", NETNS_DIR, _MS_SHARED | _MS_REC)
-    if made:
-        os.makedirs(os.path.dirname(_MARK), mode=0o755, exist_ok=True)
-        with open(_MARK, "w", encoding="ascii") as file:
-            file.write(" ".join(made))
+
+
+def _note(to_make: list[str]) -> None:
+    """Say what will be ours, before it is: whoever is killed in between leaves no riddle."""
+    os.makedirs(os.path.dirname(_MARK), mode=0o755, exist_ok=True)
+    with open(_MARK, "a", encoding="ascii") as file:
+        file.write("".join(f"{part} " for part in to_make))
 
 
 def _mount_of(path: str) -> list[str] | None:
