@@ -106,10 +106,12 @@ def _bring_up(loaded: LoadedScenario, began: float, *, quiet: bool) -> None:
 
 def _introduce(loaded: LoadedScenario, *, quiet: bool) -> None:
     """Say what is coming: nothing is wrong with the file."""
+    from netemu.cli._show import show_text
+
     if not quiet:
         click.secho(f"scenario {loaded.name}", bold=True)
         if loaded.description:
-            click.echo(f"{loaded.description}")
+            show_text(loaded.description)
 
 
 def _sum_up(done: list[StepResult], steps: int, seconds: float, *, kept: str) -> None:
