@@ -21,7 +21,14 @@ Examples:
 """
 )
 @click.argument("objects", nargs=-1, metavar="KIND NAME… | KIND/NAME…")
-@click.option("-f", "--file", "files", multiple=True, metavar="FILE|FOLDER|-")
+@click.option(
+    "-f",
+    "--file",
+    "files",
+    multiple=True,
+    metavar="FILE|FOLDER|-",
+    help="What these manifests name.",
+)
 @click.option("-n", "--namespace", default="default", show_default=True)
 @click.option("--now", is_flag=True, help="Pods get one second instead of their grace period.")
 @click.option("--no-wait", is_flag=True, help="Do not wait until they are gone.")

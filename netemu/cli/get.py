@@ -28,9 +28,14 @@ Examples:
 @click.argument("kind", metavar="KIND[,KIND…] | KIND/NAME… | all")
 @click.argument("names", nargs=-1)
 @click.option("-n", "--namespace", default="default", show_default=True)
-@click.option("-A", "--all-namespaces", "everywhere", is_flag=True)
+@click.option("-A", "--all-namespaces", "everywhere", is_flag=True, help="Of every namespace.")
 @click.option("-l", "--selector", default="", help="Labels: app=web,tier!=db.")
-@click.option("-o", "--output", type=click.Choice(["table", "wide", "json", "yaml", "name"]))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "wide", "json", "yaml", "name"]),
+    help="Default: table.",
+)
 @cluster_option
 def get(
     kind: str,

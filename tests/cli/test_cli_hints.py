@@ -54,8 +54,8 @@ def test_orders_that_were_meant_otherwise(
 
 
 def test_every_option_is_explained():
-    """No option of exec, logs and apply is without its help."""
-    for verb in ("exec", "logs", "apply"):
+    """No option of a verb that speaks with the API is without its help."""
+    for verb in ("exec", "logs", "apply", "get", "delete"):
         command = _program.program.get_command(click.Context(_program.program), verb)
         assert command
         for parameter in command.params:
