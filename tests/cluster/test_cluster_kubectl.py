@@ -12,7 +12,7 @@ import kubernetes
 import pytest
 from kubernetes import watch
 from kubernetes.stream import stream
-from netemu_command import ROOT, Finished, Netemu
+from netemu_command import ROOT, Finished, Netemu, until
 
 from netemu.host.clusters import ClusterFolders
 
@@ -105,6 +105,9 @@ def test_scale_and_roll_out(web: Kubectl):
     assert "env" not in template["containers"][0]
     web("rollout", "restart", "deployment/web")
     web("rollout", "status", "deployment/web")
+    # kubectl might choose one of those on their way out, which is gone when it asks again.
+    names = ("get", "pods", "-l", "app=web", "-o", "name")
+    until(lambda: len(web(*names).out.split()) == 3, what="the replaced Pods to be gone")
 
 
 def test_logs(web: Kubectl):
