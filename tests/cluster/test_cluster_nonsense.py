@@ -136,4 +136,6 @@ async def test_nothing_crashes(lab: str, netemu: Any, http: aiohttp.ClientSessio
     assert "Traceback" not in log
     await client.clear()
     netemu.kubectl(lab, "create", "deployment", f"after-{seed}", "--image=nginx", "--port=80")
-    netemu.kubectl(lab, "rollout", "status", f"deployment/after-{seed}", "--timeout=20s")
+    netemu.kubectl(
+        lab, "rollout", "status", f"deployment/after-{seed}", "--timeout=60s", timeout_s=70
+    )
