@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import select
 import signal as signals
-import time
 from dataclasses import dataclass
 
 from netemu.errors import HostError
@@ -93,9 +92,3 @@ def boot_id() -> str:
     """Return what names this boot of the host: after another, pids mean nothing."""
     with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
         return file.read().strip()
-
-
-def wait_until_gone(processes: list[ProcessId], *, timeout_s: float) -> list[ProcessId]:
-    """Wait for all of them together; return those that are still there."""
-    deadline = time.monotonic() + timeout_s
-    return [p for p in processes if not p.wait(max(0.0, deadline - time.monotonic()))]
