@@ -94,8 +94,8 @@ class Client(Protocol):
         propagation: str = "",
     ) -> None: ...
 
-    async def bind(self, pod: str, namespace: str, node: str) -> None:
-        """POST pods/POD/binding."""
+    async def bind(self, pod: str, namespace: str, node: str, *, uid: str = "") -> None:
+        """POST pods/POD/binding; with `uid`, only if it is still that very Pod."""
 
     async def create_token(
         self, namespace: str, service_account: str, request: TokenRequest

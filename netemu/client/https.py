@@ -154,9 +154,9 @@ class HttpsClient:
         path = by_type(kind).path(namespace, name)
         await self._request("DELETE", path, body=codec.encode(options), headers=_JSON)
 
-    async def bind(self, pod: str, namespace: str, node: str) -> None:
+    async def bind(self, pod: str, namespace: str, node: str, *, uid: str = "") -> None:
         binding = Binding(
-            metadata=ObjectMeta(name=pod, namespace=namespace),
+            metadata=ObjectMeta(name=pod, namespace=namespace, uid=uid),
             target=ObjectReference(kind="Node", name=node),
         )
         path = by_type(Pod).path(namespace, pod, "binding")

@@ -66,7 +66,7 @@ class Engine(Protocol):
         self, resource: Resource, namespace: str, name: str, options: DeleteOptions
     ) -> None: ...
 
-    async def bind(self, namespace: str, pod: str, node: str) -> None: ...
+    async def bind(self, namespace: str, pod: str, node: str, *, uid: str) -> None: ...
 
     def token(self, namespace: str, account: str, request: TokenRequest) -> TokenRequest: ...
 
@@ -142,8 +142,8 @@ class InProcessClient:
         options = delete_options(uid, grace_period_s, propagation)
         await self._engine.delete(by_type(kind), namespace, name, options)
 
-    async def bind(self, pod: str, namespace: str, node: str) -> None:
-        await self._engine.bind(namespace, pod, node)
+    async def bind(self, pod: str, namespace: str, node: str, *, uid: str = "") -> None:
+        await self._engine.bind(namespace, pod, node, uid=uid)
 
     async def create_token(
         self, namespace: str, service_account: str, request: TokenRequest

@@ -203,7 +203,7 @@ class Scheduler:
         pod = info.pod
         key = key_of(pod)
         try:
-            await self._client.bind(key.name, key.namespace, node)
+            await self._client.bind(key.name, key.namespace, node, uid=pod.metadata.uid)
         except ApiError as error:
             self._cluster.forget(pod.metadata.uid)
             if error.not_found:

@@ -3,7 +3,8 @@
 There is one revision counter. Each write gets the next revision and leaves one row
 of history, so that a watch can start at any revision that is not compacted. A write
 names the revision that it expects the key to have: whoever comes second loses. What
-a write has returned is committed; what it has not is not there.
+a write has returned is committed; what it has not is not there. A store in this process
+writes in one step, which no cancellation can come into.
 """
 
 from __future__ import annotations
@@ -72,6 +73,9 @@ class Store(Protocol):
     async def list(self, prefix: str) -> list[Entry]:
         """Return the entries below `prefix`, ordered by key."""
 
+    async def list_at(self, prefix: str, revision: int) -> Sequence[Entry]:
+        """Return the entries below `prefix` as they were at a revision. Raises Compacted."""
+
     async def put(self, key: str, value: bytes, *, expected: int) -> int:
         """Write, if the key is at `expected` (0: absent); return the new revision.
 
@@ -91,7 +95,7 @@ class Store(Protocol):
         """Yield what happened after a revision and goes on happening. Raises Compacted."""
 
     async def compact(self, revision: int) -> None:
-        """Forget the changes up to `revision`, but for what is each key's present value."""
+        """Forget the changes up to `revision`, but for what each key's value was then."""
 
     async def close(self) -> None:
         """End all watches and let go of the file."""

@@ -15,6 +15,8 @@ class MemoryStore:
     def __init__(self) -> None:
         self._entries: dict[str, Entry] = {}
         self._history: list[Change] = []
+        self._ancient: dict[str, Entry] = {}
+        """What was present when the history began."""
         self._revision = 0
         self._compacted = 0
         self._bell = Bell()
@@ -32,6 +34,13 @@ class MemoryStore:
 
     async def list(self, prefix: str) -> list[Entry]:
         return [self._entries[key] for key in sorted(self._entries) if key.startswith(prefix)]
+
+    async def list_at(self, prefix: str, revision: int) -> Sequence[Entry]:
+        if revision < self._compacted:
+            raise Compacted(revision, oldest=self._compacted)
+        end = bisect_right(self._history, revision, key=lambda change: change.revision)
+        present = self._after(self._history[:end])
+        return [present[key] for key in sorted(present) if key.startswith(prefix)]
 
     async def put(self, key: str, value: bytes, *, expected: int) -> int:
         self._expect(key, expected)
@@ -62,10 +71,21 @@ class MemoryStore:
     async def compact(self, revision: int) -> None:
         self._compacted = max(self._compacted, min(revision, self._revision))
         kept = bisect_right(self._history, self._compacted, key=lambda change: change.revision)
+        self._ancient = self._after(self._history[:kept])
         del self._history[:kept]
 
     async def close(self) -> None:
         self._bell.close()
+
+    def _after(self, changes: Sequence[Change]) -> dict[str, Entry]:
+        """Return what was present after the first `changes` of the history."""
+        present = dict(self._ancient)
+        for change in changes:
+            if change.deleted:
+                present.pop(change.key, None)
+            else:
+                present[change.key] = Entry(change.key, change.value, change.revision)
+        return present
 
     def _expect(self, key: str, expected: int) -> None:
         entry = self._entries.get(key)

@@ -12,7 +12,7 @@ memory.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 from netemu.errors import HostError
@@ -31,6 +31,12 @@ CREATE TABLE IF NOT EXISTS mark (name TEXT PRIMARY KEY, revision INTEGER NOT NUL
 """
 _PRESENT = """
 SELECT key, max(revision), deleted FROM change GROUP BY key
+"""
+_PRESENT_AT = """
+SELECT key, value, revision FROM change WHERE NOT deleted AND revision IN (
+    SELECT max(revision) FROM change
+    WHERE revision <= ? AND substr(key, 1, ?) = ? GROUP BY key
+) ORDER BY key
 """
 _INSERT = "INSERT INTO change (revision, key, value, deleted) VALUES (?, ?, ?, ?)"
 _MARK = (
@@ -72,6 +78,12 @@ class SqliteStore:
         keys = sorted(key for key in self._revisions if key.startswith(prefix))
         return [self._entry(key, self._revisions[key]) for key in keys]
 
+    async def list_at(self, prefix: str, revision: int) -> Sequence[Entry]:
+        if revision < self._compacted:
+            raise Compacted(revision, oldest=self._compacted)
+        rows = self._database.execute(_PRESENT_AT, (revision, len(prefix), prefix))
+        return [Entry(key, value, number) for key, value, number in rows]
+
     async def put(self, key: str, value: bytes, *, expected: int) -> int:
         self._expect(key, expected)
         self._record(key, value, deleted=False)
@@ -111,11 +123,7 @@ class SqliteStore:
 
     def _compact(self, revision: int) -> None:
         revision = max(self._compacted, min(revision, self._revision))
-        rows = self._database.execute(
-            "SELECT revision, key FROM change WHERE revision <= ?", (revision,)
-        )
-        present = self._revisions
-        stale = [(number,) for number, key in rows if present.get(key) != number]
+        stale = [(number,) for number in self._stale(revision)]
         with self._database:
             self._database.execute("BEGIN")
             self._database.executemany("DELETE FROM change WHERE revision = ?", stale)
@@ -123,6 +131,18 @@ class SqliteStore:
             self._database.execute(_MARK, ("newest", self._revision))
         self._compacted = revision
         self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def _stale(self, revision: int) -> Iterator[int]:
+        """Yield the changes that do not tell what was present at a revision."""
+        rows = self._database.execute(
+            "SELECT revision, key, deleted FROM change WHERE revision <= ? ORDER BY revision DESC",
+            (revision,),
+        )
+        later: set[str] = set()
+        for number, key, deleted in rows:
+            if deleted or key in later:
+                yield number
+            later.add(key)
 
     async def close(self) -> None:
         self._bell.close()

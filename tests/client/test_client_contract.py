@@ -243,6 +243,7 @@ async def test_watch_of_the_forgotten_past_is_expired(client: Client, served):
     for number in range(5000):
         patch = {"data": {"n": str(number)}}
         await served.client.patch(ConfigMap, "one", "default", patch)
+    await served.api.registry.compact(keep=100)
     with pytest.raises(ApiError) as caught:
         await anext(client.watch(ConfigMap, resource_version="1"))
     assert caught.value.expired

@@ -197,3 +197,29 @@ async def test_closing_ends_a_watch_that_is_busy(store: Store):
     async with asyncio.timeout(5):
         with pytest.raises(StopAsyncIteration):
             await anext(watch)
+
+
+async def test_what_was_present_at_a_revision(store: Store):
+    """The past can be listed back to the compaction, and no further."""
+    await store.put("/a", b"1", expected=0)
+    await store.put("/b", b"1", expected=0)
+    await store.put("/a", b"2", expected=1)
+    await store.delete("/b", b"1", expected=2)
+    await store.put("/a", b"3", expected=3)
+    for compacted in (0, 2, 3):
+        await store.compact(compacted)
+        for revision, present in ((3, [b"2", b"1"]), (4, [b"2"]), (5, [b"3"])):
+            found = [entry.value for entry in await store.list_at("/", revision)]
+            assert found == present, (compacted, revision)
+    assert await store.list_at("/b", 4) == []
+    with pytest.raises(Compacted):
+        await store.list_at("/", 2)
+    await store.compact(5)
+    assert [entry.revision for entry in await store.list_at("/", 5)] == [5]
+
+
+async def test_nothing_can_come_into_a_write(store: Store):
+    """A write does not wait for anything: it cannot be cancelled half-way."""
+    for write in (store.put("/a", b"1", expected=0), store.delete("/a", b"1", expected=1)):
+        with pytest.raises(StopIteration):
+            write.send(None)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from netemu.daemons.apiserver.refusals import too_old
 from netemu.daemons.apiserver.selection import Selection
 from netemu.daemons.apiserver.watching import Happening, Kept, Watcher
-from netemu.errors import ApiError
 from netemu.model.kinds import Resource
 
 Key = tuple[str, str]
@@ -38,6 +38,11 @@ class ResourceCache:
 
     def __len__(self) -> int:
         return len(self._kept)
+
+    @property
+    def forgotten(self) -> int:
+        """The past is known here only behind this revision."""
+        return self._forgotten
 
     @property
     def last_change(self) -> int:
@@ -91,13 +96,22 @@ class ResourceCache:
         for watcher in list(self._watchers):
             watcher.offer(happening)
 
-    def watch(self, selection: Selection, *, after: int) -> Watcher:
-        """Open a watch that begins behind a revision. ApiError 410 if that is forgotten."""
-        if after < self._forgotten:
-            message = f"too old resource version: {after} ({self._forgotten})"
-            raise ApiError(410, "Expired", message)
+    def watch(
+        self,
+        selection: Selection,
+        *,
+        after: int,
+        recalled: Iterable[Happening] = (),
+        known: int = 0,
+    ) -> Watcher:
+        """Open a watch that begins behind a revision. ApiError 410 if that is forgotten.
+
+        `recalled` is what the caller knows to have happened up to the revision `known`.
+        """
+        if max(after, known) < self._forgotten:
+            raise too_old(after, self._forgotten)
         watcher = self._open(selection, after)
-        for happening in self._after(after):
+        for happening in (*recalled, *self._after(max(after, known))):
             watcher.offer(happening)
         return watcher
 

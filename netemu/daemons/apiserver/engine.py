@@ -13,7 +13,7 @@ from netemu.daemons.apiserver.watching import Watcher
 from netemu.model.authentication_v1 import TokenRequest
 from netemu.model.core_v1 import Binding, ObjectReference
 from netemu.model.kinds import Resource
-from netemu.model.meta_v1 import DeleteOptions
+from netemu.model.meta_v1 import DeleteOptions, ObjectMeta
 from netemu.model.schema import ApiObject
 
 
@@ -93,8 +93,9 @@ class LocalEngine:
     ) -> None:
         await self._registry.delete(resource, namespace, name, options)
 
-    async def bind(self, namespace: str, pod: str, node: str) -> None:
-        binding = Binding(target=ObjectReference(kind="Node", name=node))
+    async def bind(self, namespace: str, pod: str, node: str, *, uid: str) -> None:
+        target = ObjectReference(kind="Node", name=node)
+        binding = Binding(metadata=ObjectMeta(uid=uid), target=target)
         await self._parts.bind(namespace, pod, binding)
 
     def token(self, namespace: str, account: str, request: TokenRequest) -> TokenRequest:

@@ -196,7 +196,7 @@ class Watch:
         )
         reply.enable_chunked_encoding()
         try:
-            watcher, opening = self._open()
+            watcher, opening = await self._open()
         except ApiError as error:
             # A watch that cannot begin has begun, for HTTP: it says so in its first event.
             await reply.prepare(request)
@@ -213,11 +213,12 @@ class Watch:
             watcher.close()
         return reply
 
-    def _open(self) -> tuple[Watcher, bytes]:
+    async def _open(self) -> tuple[Watcher, bytes]:
         """Return the watcher, and the lines that are due at once."""
         wanted = self._options.revision
         if wanted and not self._options.initial_events:
-            return self._cache.watch(self._selection, after=wanted), b""
+            resource = self._cache.resource
+            return await self._registry.watch(resource, self._selection, after=wanted), b""
         items = list(self._cache.select(self._selection))
         watcher = self._cache.watch_from_now(self._selection)
         lines = [watch_line("ADDED", self._encoded(kept)) for kept in items]

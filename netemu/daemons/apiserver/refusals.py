@@ -64,6 +64,10 @@ def too_new(revision: int, current: int) -> ApiError:
     )
 
 
+def too_old(revision: int, oldest: int) -> ApiError:
+    return ApiError(410, "Expired", f"too old resource version: {revision} ({oldest})")
+
+
 def status_of(error: ApiError) -> dict[str, Any]:
     """Return the Status that tells a client of `error`."""
     details: dict[str, Any] = {

@@ -10,7 +10,6 @@ what a write was decided on is what it is applied to. The decisions themselves a
 from __future__ import annotations
 
 import asyncio
-import copy
 import secrets
 import uuid
 from collections.abc import Callable
@@ -18,9 +17,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
+import msgspec
+
 from netemu.core.apiserver import admission, defaults, deletion, patch, strategy, validation
 from netemu.core.apiserver.allocation import ServiceAllocator
-from netemu.daemons.apiserver import managers, patience
+from netemu.daemons.apiserver import managers, patience, recall, versions
 from netemu.daemons.apiserver.cache import ResourceCache
 from netemu.daemons.apiserver.consistency import (
     check_kind,
@@ -31,13 +32,13 @@ from netemu.daemons.apiserver.consistency import (
 )
 from netemu.daemons.apiserver.refusals import already_exists, conflict, not_found
 from netemu.daemons.apiserver.selection import Selection
-from netemu.daemons.apiserver.watching import Happening, Kept, Watcher
+from netemu.daemons.apiserver.watching import Kept, Watcher
 from netemu.errors import ApiError, HostError
 from netemu.model import codec
 from netemu.model.clock import format_time
 from netemu.model.core_v1 import Namespace, Pod, Service, ServiceAccount
 from netemu.model.kinds import RESOURCES, Resource, by_type
-from netemu.model.meta_v1 import DeleteOptions
+from netemu.model.meta_v1 import DeleteOptions, ObjectMeta, Preconditions
 from netemu.model.schema import ApiObject, Kinded, Time
 from netemu.storage.contract import RevisionConflict, Store
 
@@ -100,8 +101,9 @@ class Registry:
             raise not_found(resource, name)
         return kept
 
-    def watch(self, resource: Resource, selection: Selection, *, after: int) -> Watcher:
-        return self.cache(resource).watch(selection, after=after)
+    async def watch(self, resource: Resource, selection: Selection, *, after: int) -> Watcher:
+        """Open a watch behind any revision that is not compacted; else ApiError 410."""
+        return await recall.watch(self._store, self.cache(resource), selection, after=after)
 
     # Writes.
 
@@ -241,14 +243,20 @@ class Registry:
         deleted = []
         for kept in list(self.cache(resource).select(selection)):
             meta = kept.obj.metadata
+            # Another object of that name, made meanwhile, need not be selected.
+            same = msgspec.structs.replace(options, preconditions=_the_very(meta, options))
             try:
-                done = await self.delete(resource, meta.namespace, meta.name, options)
+                done = await self.delete(resource, meta.namespace, meta.name, same)
             except ApiError as error:
-                if not error.not_found:
+                if not (error.not_found or (error.conflict and self._is_another(resource, meta))):
                     raise
             else:
                 deleted.append(done.kept)
         return deleted
+
+    def _is_another(self, resource: Resource, meta: ObjectMeta) -> bool:
+        kept = self.cache(resource).get(meta.namespace, meta.name)
+        return kept is None or kept.obj.metadata.uid != meta.uid
 
     # The life of the registry.
 
@@ -256,8 +264,8 @@ class Registry:
         """Fill the caches from the store. Watches may resume at its newest revision."""
         began = self._store.revision
         for cache in self._caches.values():
-            for entry in await self._store.list(_prefix(cache.resource)):
-                cache.load(_decode(cache.resource, entry.value, entry.revision))
+            for entry in await self._store.list(versions.prefix(cache.resource)):
+                cache.load(versions.decode(cache.resource, entry.value, entry.revision))
             cache.forget_before(began)
         for service in self.cache(by_type(Service)).select(Selection()):
             self._allocator.adopt(cast("Service", service.obj))
@@ -352,11 +360,11 @@ class Registry:
         # The object says its revision itself, so the revision is foreseen; a store that
         # others write to as well may give another, and then the object is stamped again.
         foreseen = self._store.revision + 1
-        kept = _stamped(obj, foreseen)
+        kept = versions.stamped(obj, foreseen)
         write = self._store.delete if deleted else self._store.put
         expected = old.revision if old else 0
         try:
-            revision = await write(_key(resource, obj), kept.encoded, expected=expected)
+            revision = await write(versions.key(resource, obj), kept.encoded, expected=expected)
         except RevisionConflict as error:
             raise conflict(resource, obj.metadata.name) from error
         except HostError as error:
@@ -364,9 +372,9 @@ class Registry:
                 self._allocator.revert(obj, cast("Service | None", old and old.obj))
             raise ApiError(500, "InternalError", str(error)) from error
         if revision != foreseen:
-            kept = _stamped(obj, revision)
+            kept = versions.stamped(obj, revision)
         self.writes += 1
-        self.cache(resource).apply(_happening(kept, old, deleted=deleted))
+        self.cache(resource).apply(versions.happening(kept, old, deleted=deleted))
         return kept
 
     def _allocate(
@@ -387,39 +395,9 @@ class Registry:
         return format_time(self._clock())
 
 
-def _happening(kept: Kept, old: Kept | None, *, deleted: bool) -> Happening:
-    seconds = asyncio.get_running_loop().time()
-    return Happening(kept, old, deleted=deleted, seconds=seconds, stamp=_restamped)
-
-
-def _stamped(obj: ApiObject, revision: int) -> Kept:
-    obj.metadata.resource_version = str(revision)
-    return Kept(obj, codec.encode(obj), revision)
-
-
-def _restamped(kept: Kept, revision: int) -> Kept:
-    """Return the same version of the object under another revision."""
-    metadata = copy.copy(kept.obj.metadata)
-    obj = copy.copy(kept.obj)
-    obj.metadata = metadata
-    return _stamped(obj, revision)
-
-
-def _decode(resource: Resource, value: bytes, revision: int) -> Kept:
-    obj = codec.decode_stored(value, resource.type)
-    if obj.metadata.resource_version == str(revision):
-        return Kept(obj, value, revision)
-    return _stamped(obj, revision)
-
-
-def _prefix(resource: Resource) -> str:
-    return f"/registry/{resource.group or 'core'}/{resource.plural}/"
-
-
-def _key(resource: Resource, obj: ApiObject) -> str:
-    meta = obj.metadata
-    place = f"{meta.namespace}/{meta.name}" if meta.namespace else meta.name
-    return _prefix(resource) + place
+def _the_very(meta: ObjectMeta, options: DeleteOptions) -> Preconditions:
+    given = options.preconditions or Preconditions()
+    return Preconditions(uid=given.uid or meta.uid, resource_version=given.resource_version)
 
 
 def _suffix() -> str:

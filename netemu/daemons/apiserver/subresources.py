@@ -14,7 +14,7 @@ from netemu.core.apiserver import patch as patches
 from netemu.core.apiserver.field_errors import bad_value, invalid_kind
 from netemu.core.apiserver.scale import Scalable, scale_of, scaled
 from netemu.daemons.apiserver.identity import TokenIssuer
-from netemu.daemons.apiserver.refusals import bad_request, not_found
+from netemu.daemons.apiserver.refusals import bad_request, conflict, not_found
 from netemu.daemons.apiserver.registry import Registry
 from netemu.daemons.apiserver.watching import Kept
 from netemu.errors import ApiError
@@ -95,6 +95,7 @@ class Subresources:
             raise bad_request("a Pod is bound to a Node, by its name")
 
         def bound(pod: Pod) -> Pod:
+            _check_same(pod, binding.metadata.uid)
             _check_bindable(pod)
             changed = copy_of(pod)
             changed.spec.node_name = node
@@ -170,6 +171,17 @@ def _token_seconds(request: TokenRequest) -> int:
         error = bad_value("spec.expirationSeconds", seconds, detail)
         raise invalid_kind("authentication.k8s.io", "TokenRequest", "", [error])
     return min(seconds, _LONGEST_TOKEN_S)
+
+
+def _check_same(pod: Pod, uid: str) -> None:
+    """Refuse to bind another Pod of the same name: it may want another Node."""
+    if uid and uid != pod.metadata.uid:
+        raise conflict(
+            by_type(Pod),
+            pod.metadata.name,
+            f"Precondition failed: UID in precondition: {uid}, "
+            f"UID in object meta: {pod.metadata.uid}",
+        )
 
 
 def _check_bindable(pod: Pod) -> None:

@@ -295,6 +295,7 @@ async def test_watch_of_the_forgotten_past_is_an_error_event(served):
     await post(served, CONFIG_MAPS, config_map("one"))
     for number in range(5000):
         await served.client.patch(ConfigMap, "one", "default", {"data": {"n": str(number)}})
+    await served.api.registry.compact(keep=100)
     async with served.http.get(CONFIG_MAPS, params={"watch": "1", "resourceVersion": "1"}) as reply:
         assert reply.status == 200
         (event,) = await lines(reply, 1)

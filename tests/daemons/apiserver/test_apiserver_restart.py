@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,20 +11,26 @@ from served_api import SETTINGS
 
 from netemu.client.in_process import InProcessClient
 from netemu.daemons.apiserver.identity import ADMIN
+from netemu.daemons.apiserver.selection import parse_selection
 from netemu.daemons.apiserver.server import ApiServer
 from netemu.errors import ApiError, HostError
 from netemu.host.pki import ClusterPki
 from netemu.model.core_v1 import (
     ConfigMap,
+    Container,
     Endpoints,
     Event,
     Namespace,
+    Pod,
+    PodSpec,
     Service,
+    ServiceAccount,
     ServicePort,
     ServiceSpec,
 )
 from netemu.model.discovery_v1 import EndpointSlice
-from netemu.model.meta_v1 import ObjectMeta
+from netemu.model.kinds import by_type
+from netemu.model.meta_v1 import DeleteOptions, ObjectMeta
 from netemu.storage.contract import Store
 from netemu.storage.memory import MemoryStore
 from netemu.storage.sqlite import SqliteStore
@@ -88,15 +95,87 @@ async def test_full_disk_refuses_writes_and_keeps_all_else(pki: ClusterPki):
     assert web.spec.cluster_ip == "10.96.3.3"
 
 
-async def test_watch_from_before_the_start_is_expired(pki: ClusterPki):
-    """What happened before the start is not known: list again."""
-    store = MemoryStore()
+async def test_a_watch_goes_on_where_it_was_before_the_start(pki: ClusterPki, tmp_path: Path):
+    """What happened while nobody watched comes from the store, as each watch would have seen it."""
+    store = SqliteStore(tmp_path / "db")
     client = await start_client(store, pki)
-    await client.create(service("web"))
-    client = await start_client(store, pki)
+    one = await client.create(config_map("one", colour="red"))
+    after = int(one.metadata.resource_version)
+    await client.create(config_map("two", colour="red"))
+    await client.patch(ConfigMap, "one", "default", {"metadata": {"labels": {"colour": "blue"}}})
+    await client.patch(ConfigMap, "two", "default", {"data": {"n": "1"}})
+    await client.delete(ConfigMap, "two", "default")
+    await store.close()
+
+    store = SqliteStore(tmp_path / "db")
+    api = await start(store, pki)
+    await api.client(ADMIN).create(config_map("three", colour="red"))
+    everything = ["ADDED two", "MODIFIED one", "MODIFIED two", "DELETED two", "ADDED three"]
+    red = ["ADDED two", "DELETED one", "MODIFIED two", "DELETED two", "ADDED three"]
+    assert await seen(api, after, "") == everything
+    assert await seen(api, after, "colour=red") == red
+    assert await seen(api, after + 3, "") == everything[3:]
+    await api.registry.compact(keep=3)
+    assert await seen(api, after + 2, "colour=red") == red[2:]
     with pytest.raises(ApiError) as caught:
-        await anext(client.watch(Service, resource_version="2"))
+        await seen(api, after, "")
     assert caught.value.expired
+    await store.close()
+
+
+def config_map(name: str, **labels: str) -> ConfigMap:
+    return ConfigMap(metadata=ObjectMeta(name=name, namespace="default", labels=labels))
+
+
+async def seen(api: ApiServer, after: int, labels: str) -> list[str]:
+    """Return what a client sees at once that resumes its watch."""
+    resource = by_type(ConfigMap)
+    selection = parse_selection(resource, namespace="default", labels=labels)
+    watcher = await api.registry.watch(resource, selection, after=after)
+    sights = watcher.fetch_all()
+    watcher.close()
+    revisions = [sight.kept.revision for sight in sights]
+    assert revisions == sorted(set(revisions))
+    assert [sight.kept.obj.metadata.resource_version for sight in sights] == [*map(str, revisions)]
+    return [f"{sight.type} {sight.kept.obj.metadata.name}" for sight in sights]
+
+
+async def test_a_collection_is_what_was_selected(pki: ClusterPki):
+    """Who was made anew under a selected name while the others went stays."""
+    api = await start(MemoryStore(), pki)
+    client = api.client(ADMIN)
+    for name in ("a", "b"):
+        await client.create(config_map(name, colour="red"))
+    resource = by_type(ConfigMap)
+    selection = parse_selection(resource, namespace="default", labels="colour=red")
+    deleting = api.registry.delete_collection(resource, selection, DeleteOptions())
+    async with api.registry._lock:  # Somebody else's write is under way.
+        task = asyncio.ensure_future(deleting)
+        await asyncio.sleep(0)
+        replacing = asyncio.ensure_future(_replace(client))
+        await asyncio.sleep(0)
+    await asyncio.gather(task, replacing)
+    left = [obj.metadata.labels for obj in (await client.list(ConfigMap, "default")).items]
+    assert left == [{"colour": "blue"}]
+
+
+async def _replace(client: InProcessClient) -> None:
+    await client.delete(ConfigMap, "b", "default")
+    await client.create(config_map("b", colour="blue"))
+
+
+async def test_a_binding_is_for_the_very_pod(pki: ClusterPki):
+    """A Pod that was made anew under the name is not bound by a decision on the old one."""
+    api = await start(MemoryStore(), pki)
+    client = api.client(ADMIN)
+    await client.create(ServiceAccount(metadata=ObjectMeta(name="default", namespace="default")))
+    spec = PodSpec(containers=[Container(name="a", image="a")])
+    pod = Pod(metadata=ObjectMeta(name="a", namespace="default"), spec=spec)
+    made = await client.create(pod)
+    with pytest.raises(ApiError, match="UID in precondition: another"):
+        await client.bind("a", "default", "worker-1", uid="another")
+    await client.bind("a", "default", "worker-1", uid=made.metadata.uid)
+    assert (await client.get(Pod, "a", "default")).spec.node_name == "worker-1"
 
 
 async def test_first_objects(pki: ClusterPki):
