@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from netemu.core.kubelet.lifecycle import Fail
+from netemu.core.scheduling.requests import host_ports, ports_clash
 from netemu.model.core_v1 import Pod
 
 SAFE_SYSCTLS = frozenset(
@@ -40,19 +41,13 @@ def admit(
     wanted = pod.spec.node_selector.items()
     if labels is not None and any(labels.get(key) != value for key, value in wanted):
         return Fail("NodeAffinity", "Pod was rejected: Predicate NodeAffinity failed")
-    ports = _host_ports(pod)
-    if ports and any(ports & _host_ports(other) for other in neighbours):
-        return Fail("NodePorts", "Pod was rejected: Predicate NodePorts failed")
+    # The scheduler's own rule: an address of its own keeps two ports of one number apart.
+    ports = host_ports(pod)
+    taken = {port for other in neighbours if ports for port in host_ports(other)}
+    if any(ports_clash(mine, theirs) for mine in ports for theirs in taken):
+        text = "Pod was rejected: Predicate NodePorts failed: node(s) didn't have free ports"
+        return Fail("NodePorts", f"{text} for the requested pod ports")
     return _forbidden_sysctl(pod)
-
-
-def _host_ports(pod: Pod) -> set[tuple[str, int]]:
-    return {
-        (port.protocol or "TCP", port.host_port)
-        for container in pod.spec.containers
-        for port in container.ports
-        if port.host_port
-    }
 
 
 def _forbidden_sysctl(pod: Pod) -> Fail | None:

@@ -130,14 +130,6 @@ CONTAINER_GAPS: tuple[Gap[Container], ...] = (
     ),
 )
 
-HOST_PORT: Gap[Container] = Gap(
-    "ports.hostPort",
-    "nothing is forwarded: use the Pod's address or a Service",
-    lambda c: any(port.host_port for port in c.ports),
-    matters=True,
-)
-"""A gap only for Pods that do not share the node's network."""
-
 VOLUME_GAPS: tuple[Gap[Volume], ...] = (
     Gap(
         "emptyDir.sizeLimit",
@@ -182,7 +174,7 @@ def _found(spec: PodSpec) -> Iterable[tuple[Gap[Never], list[str]]]:
     yield from ((gap, []) for gap in POD_GAPS if gap.asked(spec))
     if (context := spec.security_context) is not None:
         yield from ((gap, []) for gap in POD_CONTEXT_GAPS if gap.asked(context))
-    for gap in CONTAINER_GAPS if spec.host_network else (HOST_PORT, *CONTAINER_GAPS):
+    for gap in CONTAINER_GAPS:
         if whose := [c.name for c in containers if gap.asked(c)]:
             yield gap, whose
     contexts = [(c.name, c.security_context) for c in containers if c.security_context]

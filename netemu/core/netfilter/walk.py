@@ -213,6 +213,8 @@ class _Traversal:
         match option.name, option.value:
             case "--dport", str(port):
                 return _in_range(port, packet.port)
+            case "--dports", str(ports):
+                return any(_in_range(some, packet.port) for some in ports.split(","))
             case "--mark", (int(mark), int(mask)):
                 return packet.mark & mask == mark
             case "--ctstate", frozenset() as states:

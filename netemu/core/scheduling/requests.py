@@ -24,6 +24,7 @@ DEFAULT_MEMORY_BYTES = 200 * 1024 * 1024
 _DEFAULTS = {"cpu": DEFAULT_CPU_MILLI, "memory": DEFAULT_MEMORY_BYTES}
 
 HostPort = tuple[str, str, int]
+_EVERY_ADDRESS = "0.0.0.0"
 """Address (`0.0.0.0` is every one), protocol, port."""
 
 
@@ -75,11 +76,17 @@ def pod_request(pod: Pod, *, defaults: bool = False) -> Amounts:
 def host_ports(pod: Pod) -> tuple[HostPort, ...]:
     containers = [*pod.spec.containers, *pod.spec.init_containers]
     return tuple(
-        (port.host_ip or "0.0.0.0", port.protocol or "TCP", port.host_port)
+        (port.host_ip or _EVERY_ADDRESS, port.protocol or "TCP", port.host_port)
         for container in containers
         for port in container.ports
         if port.host_port
     )
+
+
+def ports_clash(mine: HostPort, theirs: HostPort) -> bool:
+    """Whether two host ports cannot be had on one node."""
+    same_port = mine[1:] == theirs[1:]
+    return same_port and (mine[0] == theirs[0] or _EVERY_ADDRESS in (mine[0], theirs[0]))
 
 
 class PodInfo(msgspec.Struct, frozen=True, eq=False):

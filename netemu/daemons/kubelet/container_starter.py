@@ -88,7 +88,9 @@ class ContainerStarter:
                 pid=state.pid,
                 namespace=pod.metadata.namespace,
                 pod=pod.metadata.name,
+                had=IPv4Address(pod.status.pod_ip) if pod.status.pod_ip else None,
             )
+            await node.host_ports.add(pod, address)
         self._write_etc(pod, address)
         return address
 

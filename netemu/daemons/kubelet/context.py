@@ -12,6 +12,7 @@ from netemu.client.contract import Client
 from netemu.client.events import EventRecorder
 from netemu.core.kubelet.node import HostFacts, allocatable
 from netemu.core.kubelet.resolv_conf import ResolvConf, parse
+from netemu.daemons.kubelet.host_port_rules import HostPortRules
 from netemu.daemons.kubelet.sources import ObjectSources
 from netemu.host.contract import PodNetwork, Runtime
 from netemu.host.netns import Netns
@@ -39,6 +40,7 @@ class NodeContext:
     events: EventRecorder
     sources: ObjectSources
     tasks: asyncio.TaskGroup
+    host_ports: HostPortRules
 
     network_ready: asyncio.Event = field(default_factory=asyncio.Event)
     creating: asyncio.Semaphore = field(

@@ -20,14 +20,15 @@ from netemu.client.events import EventRecorder
 from netemu.client.informer import Informer, Informers
 from netemu.core.kubelet.admission import admit
 from netemu.core.kubelet.cri_log import LogFilter
-from netemu.core.kubelet.memory import Run
+from netemu.core.kubelet.memory import Run, container_of
 from netemu.core.kubelet.node import MAX_PODS
 from netemu.core.kubelet.not_honoured import not_honoured
 from netemu.core.kubelet.volumes import names_used
-from netemu.daemons.kubelet import adoption, host_facts, logs
-from netemu.daemons.kubelet.attach import AttachedLog, RefusedExec
+from netemu.daemons.kubelet import adoption, attach, host_facts, logs
+from netemu.daemons.kubelet.attach import Attached, RefusedExec
 from netemu.daemons.kubelet.context import NodeContext
 from netemu.daemons.kubelet.handlers import Handlers
+from netemu.daemons.kubelet.host_port_rules import HostPortRules
 from netemu.daemons.kubelet.node_agent import NodeAgent
 from netemu.daemons.kubelet.pod_dir import folders_of_all
 from netemu.daemons.kubelet.pod_worker import PodWorker
@@ -100,6 +101,7 @@ class Kubelet:
             pods = informers.of(Pod, fields=f"spec.nodeName={self._node.name}")
             await self._adopt(pods)
             tasks.create_task(self._look_around())
+            tasks.create_task(self._keep_host_ports())
 
     # --- what the API server's streams ask for -----------------------------------------
 
@@ -130,13 +132,22 @@ class Kubelet:
             raise ApiError(500, "InternalError", f"error executing command: {error}") from error
 
     async def open_attach(self, pod: Pod, container: str, *, stdin: bool = False) -> ExecSession:
-        """Join a running container's output."""
+        """Join a running container's output, and its input if it has one."""
         run = self.require_running(pod, container)
-        # Whoever has just created the Pod, as `kubectl run --attach` does, misses nothing.
-        now = self._context.now()
-        young = now - run.started_at < _YOUNG_S
-        log = self.read_log(pod, container, follow=True, since=run.started_at if young else now)
-        return AttachedLog(log, exit_code=lambda: run.exit_code, wants_input=stdin)
+        try:
+            session = await self._runtime.attach(run.id, stdin=stdin)
+        except HostError as error:
+            raise ApiError(500, "InternalError", f"error attaching: {error}") from error
+        before: list[tuple[int, bytes]] = []
+        worker = self._workers.get(pod.metadata.uid)
+        if worker is not None and self._context.now() - run.started_at < _YOUNG_S:
+            path = worker.dir.log(container, run.attempt)
+            before = await asyncio.to_thread(attach.read_before, path, session.logged_bytes)
+        if stdin and not session.has_input:
+            declared = container_of(pod, container)
+            has_ended = declared is not None and declared.stdin
+            before.append((2, attach.INPUT_ENDED if has_ended else attach.NO_INPUT))
+        return Attached(session, before)
 
     async def read_log(
         self,
@@ -197,6 +208,7 @@ class Kubelet:
             ),
             sources=ObjectSources(informers, changed=self._source_changed),
             tasks=tasks,
+            host_ports=HostPortRules(settings=self._settings, node=self._node, netns=self._netns),
         )
 
     async def _adopt(self, pods: Informer[Pod]) -> None:
@@ -219,6 +231,11 @@ class Kubelet:
         for uid in folders.keys() - known:
             for folder in folders[uid]:
                 shutil.rmtree(folder, ignore_errors=True)
+
+    async def _keep_host_ports(self) -> None:
+        """Follow the node's host ports, once all Pods that have them are known."""
+        await self._context.network_ready.wait()
+        await self._context.host_ports.follow(inherited=bool(self._world.sandboxes))
 
     async def _observe(self) -> adoption.World:
         sandboxes = await self._runtime.sandboxes()
@@ -272,7 +289,8 @@ class Kubelet:
         others = [
             other.pod
             for other in self._workers.values()
-            if other.pod.status.phase not in _TERMINAL and not other.memory.failed_reason
+            if other.pod.status.phase not in _TERMINAL
+            and not (other.memory.failed_reason or other.memory.torn_down)
         ]
         labels = self._agent.labels()
         refusal = admit(worker.pod, others=others, labels=labels, max_pods=MAX_PODS)

@@ -99,12 +99,14 @@ class NodeAgent:
             self._changed.clear()
             found = self._informer.get(ObjectKey("", self._name))
             if found is not None and found.spec.pod_cidr:
+                pod_range = IPv4Network(found.spec.pod_cidr)
                 try:
-                    await context.network.ready(IPv4Network(found.spec.pod_cidr))
+                    await context.network.ready(pod_range)
                 except HostError as error:
                     log.warning("bringing up the pod network of %s: %s", self._name, error)
                     await asyncio.sleep(_RETRY_S)
                     continue
+                context.host_ports.pod_range = pod_range
                 context.network_ready.set()
                 break
             await self._changed.wait()

@@ -115,6 +115,8 @@ class PodWorker:
     def adopt(self) -> None:
         """Watch over the runs that an earlier kubelet left running."""
         self._containers.adopt()
+        if self.memory.pod_ip is not None:
+            self._node.host_ports.note(self.pod, self.memory.pod_ip)
         # What changed meanwhile is written, and tokens get a time to be renewed at.
         self._volumes_stale = self.memory.sandbox is SandboxPhase.READY
 
@@ -227,6 +229,7 @@ class PodWorker:
 
     async def _remove_sandbox(self) -> None:
         if not self.pod.spec.host_network:
+            await self._node.host_ports.remove(self.pod.metadata.uid)
             await self._node.network.detach(sandbox_id=self.pod.metadata.uid)
         await self._node.runtime.remove_sandbox(self.pod.metadata.uid)
 

@@ -37,21 +37,15 @@ def test_a_pod_is_told_what_happens_instead():
     asked = """
 hostPID: true
 containers:
-- {name: a, image: a, ports: [{containerPort: 80, hostPort: 8080}]}
-- {name: b, image: b, ports: [{containerPort: 81, hostPort: 8081}]}
+- {name: a, image: a, volumeDevices: [{name: v}]}
+- {name: b, image: b, volumeDevices: [{name: v}]}
 """
     told = not_honoured(pod(asked))
     assert told.matters
     assert told.message == (
         "netemu stores but does not honour hostPID (it sees its own processes); "
-        "ports.hostPort of a, b (nothing is forwarded: use the Pod's address or a Service)"
+        "volumeDevices of a, b (there are no block devices)"
     )
-
-
-def test_a_pod_in_the_nodes_network_has_its_host_ports():
-    """There is nothing to forward."""
-    asked = "{hostNetwork: true, containers: [{name: a, ports: [{containerPort: 1, hostPort: 1}]}]}"
-    assert not_honoured(pod(asked)) is None
 
 
 @pytest.mark.parametrize(
@@ -90,7 +84,6 @@ def test_a_pod_in_the_nodes_network_has_its_host_ports():
             "securityContext.procMount",
             "{containers: [{name: a, securityContext: {procMount: Unmasked}}]}",
         ),
-        ("ports.hostPort", "{initContainers: [{name: a, ports: [{hostPort: 1}]}]}"),
         ("volumeDevices", "{containers: [{name: a, volumeDevices: [{name: v}]}]}"),
         ("stdin", "{containers: [{name: a, stdin: true}]}"),
         ("resizePolicy", "{containers: [{name: a, resizePolicy: [{resourceName: cpu}]}]}"),
@@ -142,7 +135,6 @@ def test_every_gap_is_tried_above():
         gaps.CONTAINER_GAPS,
         gaps.CONTAINER_CONTEXT_GAPS,
         gaps.VOLUME_GAPS,
-        (gaps.HOST_PORT,),
     )
     (marks,) = test_each_gap_is_told.pytestmark
     tried = {field for field, _ in marks.args[1]}
