@@ -290,7 +290,7 @@ class Kubelet:
             other.pod
             for other in self._workers.values()
             if other.pod.status.phase not in _TERMINAL
-            and not (other.memory.failed_reason or other.memory.torn_down)
+            and not (other.removed or other.memory.failed_reason or other.memory.torn_down)
         ]
         labels = self._agent.labels()
         refusal = admit(worker.pod, others=others, labels=labels, max_pods=MAX_PODS)
