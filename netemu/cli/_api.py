@@ -13,6 +13,7 @@ from netemu.client.https import HttpsClient
 from netemu.client.pods import default_container, pods_of, resource_named
 from netemu.cluster.access import open_client
 from netemu.errors import UserError
+from netemu.host import clusters
 from netemu.model.core_v1 import Node, Pod
 from netemu.model.kinds import Resource
 
@@ -24,6 +25,7 @@ __all__ = ["choose_container", "find_pod", "resource_named", "split_reference", 
 def with_client(cluster: str, work: Callable[[HttpsClient], Awaitable[T]]) -> T:
     """Run `work` with the administrator's client of the chosen cluster."""
     name = choose_cluster(cluster)
+    _have_daemon(name)
 
     async def run() -> T:
         client = open_client(name)
@@ -33,6 +35,20 @@ def with_client(cluster: str, work: Callable[[HttpsClient], Awaitable[T]]) -> T:
             await client.close()
 
     return asyncio.run(run())
+
+
+def _have_daemon(name: str) -> None:
+    """Start the daemon of a cluster that has lost it; UserError if it was stopped."""
+    if clusters.daemon_of(name) is not None or not clusters.exists(name):
+        return
+    if clusters.is_stopped(name):
+        raise UserError(
+            f"cluster \"{name}\" is stopped; 'sudo netemu start {name}' starts it again"
+        )
+    from netemu.cluster import lifecycle
+
+    click.echo(f'netemu: no daemon of cluster "{name}" runs: one is started', err=True)
+    lifecycle.resume(name)
 
 
 def split_reference(words: tuple[str, ...]) -> list[tuple[Resource, str]]:

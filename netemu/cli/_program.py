@@ -16,7 +16,8 @@ from netemu import __version__, cli, plugins
 from netemu.errors import ApiError, HostError, MissingFacility, UserError
 
 _ORDER = (
-    "demo up status down run apply get delete exec logs shell doctor bench"  # As people meet them.
+    # As people meet them.
+    "demo up status stop start down node run apply get delete exec logs shell doctor bench"
 ).split()
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from netemu.cli._options import output_option
+from netemu.errors import UserError
 from netemu.host import clusters
-from netemu.host.clusters import ClusterFolders
+from netemu.host.clusters import ClusterFolders, DaemonRecord
 
 
 @click.command(
@@ -25,7 +26,8 @@ def status(name: str | None, output: str) -> None:
     """Show the clusters of this host.
 
     With -o json and one cluster (the named one, or the only one) its fields stand at
-    the top: `pid`, `kubeconfig`, `nodes`.
+    the top: `state`, `pid`, `kubeconfig`, `nodes`. States are `running`, `starting`,
+    `unattended` (all but the daemon goes on) and `stopped`.
     """
     from netemu.cli._options import need_root
 
@@ -52,7 +54,7 @@ def _describe(name: str) -> dict[str, Any]:
     record = clusters.daemon_of(name)
     description: dict[str, Any] = {
         "name": name,
-        "state": "running" if record and record.ready else "starting" if record else "stopped",
+        "state": _state(name, record),
         "pid": record.pid if record else None,
         "api": record.api_url if record else None,
         "kubeconfig": str(ClusterFolders(name).kubeconfig),
@@ -60,7 +62,10 @@ def _describe(name: str) -> dict[str, Any]:
         "nodes": [],
     }
     if clusters.exists(name):
-        settings = clusters.load_settings(name)
+        try:
+            settings = clusters.load_settings(name)
+        except UserError as error:
+            return description | {"problem": str(error)}
         description |= {
             "underlay": str(settings.underlay),
             "overlay": settings.overlay,
@@ -69,6 +74,14 @@ def _describe(name: str) -> dict[str, Any]:
             "nodes": _nodes(name, settings.nodes),
         }
     return description
+
+
+def _state(name: str, record: DaemonRecord | None) -> str:
+    if record is not None:
+        return "running" if record.ready else "starting"
+    # After a reboot nothing runs, whoever did not stop it.
+    lives_on = ClusterFolders(name).run.exists() and not clusters.is_stopped(name)
+    return "unattended" if lives_on else "stopped"
 
 
 def _nodes(name: str, nodes: Any) -> list[dict[str, Any]]:
@@ -88,26 +101,31 @@ def _nodes(name: str, nodes: Any) -> list[dict[str, Any]]:
 def _print(cluster: dict[str, Any]) -> None:
     pid = f", pid {cluster['pid']}" if cluster["pid"] else ""
     click.echo(f"{cluster['name']}: {cluster['state']}{pid}")
+    if cluster.get("problem"):
+        click.echo(f"  {cluster['problem']}")
+        return
     if cluster.get("overlay"):
         click.echo(
             f"  overlay {cluster['overlay']}, proxy mode {cluster['proxyMode']}"
             f" ({cluster['iptables']}), underlay {cluster['underlay']}"
         )
-    if cluster["state"] == "stopped":
-        click.echo(f"  {_remedy(cluster['name'])}")
+    if cluster["state"] in ("stopped", "unattended"):
+        click.echo(f"  {_remedy(cluster['name'], cluster['state'])}")
     for node in cluster["nodes"]:
         click.echo(f"  {node['name']:<16}{node['address']:<16}netns {node['netns']}")
     click.echo(f"  kubeconfig {cluster['kubeconfig']}")
 
 
-def _remedy(name: str) -> str:
+def _remedy(name: str, state: str) -> str:
     """Say how a cluster without a daemon gets one, and what goes on until then."""
     if not clusters.exists(name):
         return f"'sudo netemu down {name}' removes what is left of it"
-    again = f"'sudo netemu up {name}' starts its daemon again"
-    # After a reboot there are no processes to go on.
-    of_this_boot = ClusterFolders(name).run.exists()
-    return again + ("; pods and Services go on meanwhile" if of_this_boot else "")
+    if state == "stopped":
+        return f"'sudo netemu start {name}' starts it again, 'sudo netemu down {name}' removes it"
+    return (
+        f"its daemon has died: pods and Services go on; 'sudo netemu up {name}', or any verb"
+        " that needs it, starts another"
+    )
 
 
 COMMAND = status

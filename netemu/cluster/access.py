@@ -32,8 +32,9 @@ def write_kubeconfig(cluster: str, pki: ClusterPki, *, url: str) -> None:
 def open_client(cluster: str) -> HttpsClient:
     """Return the administrator's client of a cluster that runs; HostError if it does not."""
     if clusters.daemon_of(cluster) is None:
+        again = "start" if clusters.is_stopped(cluster) else "up"
         raise HostError(
             f'reaching cluster "{cluster}"',
-            answer=f"its daemon does not run; 'sudo netemu up {cluster}' starts it again",
+            answer=f"its daemon does not run; 'sudo netemu {again} {cluster}' starts it again",
         )
     return HttpsClient(load_kubeconfig(ClusterFolders(cluster).kubeconfig))

@@ -5,6 +5,7 @@ Each way imports only what it needs: somebody is waiting for the command to begi
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ def bring_up(
     """
     name = check_name(cluster.metadata.name, complain)
     with clusters.locked(name):
+        clusters.unmark_stopped(name)
         record = clusters.daemon_of(name)
         if record is not None and record.ready:
             yield Progress(ready=True)
@@ -76,6 +78,20 @@ def _start(settings: ClusterSettings, *, began: float, context: bool) -> Iterato
         if progress.ready and context:
             progress.warning = _add_context(settings.name)
         yield progress
+
+
+def start_again(name: str, *, began: float) -> Iterator[Progress]:
+    """Bring a cluster back that exists, as `bring_up` does; UserError if there is none."""
+    clusters.load_settings(name)
+    cluster = Cluster()
+    cluster.metadata.name = name
+    yield from bring_up(cluster, lambda _, text: UserError(text), began=began, context=False)
+
+
+def resume(name: str) -> None:
+    """Give a cluster that has lost its daemon another one, and wait until it is usable."""
+    for _ in start_again(name, began=time.monotonic()):
+        pass
 
 
 def reserve_name(wish: str) -> str:
@@ -170,6 +186,21 @@ def take_down(name: str, *, keep_logs: bool) -> str:
     """
     with clusters.locked(name):
         return _remove(name, keep_logs=keep_logs)
+
+
+def stop(name: str) -> bool:
+    """End the cluster's processes and keep its state; False if somebody had before."""
+    with clusters.locked(name):
+        clusters.load_settings(name)  # Says which there are.
+        if clusters.is_stopped(name) and not ClusterFolders(name).run.exists():
+            return False
+        from netemu.cluster import removal
+
+        # First the mark: a verb that comes meanwhile must not start a daemon.
+        clusters.mark_stopped(name)
+        with uninterrupted():
+            removal.stop(name)
+        return True
 
 
 def _remove(name: str, *, keep_logs: bool) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from ipaddress import IPv4Address, IPv4Network
 
 from netemu import plugins
 from netemu.core.overlay import backends
 from netemu.core.plans import HostFacts
 from netemu.core.proxy import modes
+from netemu.errors import UserError
 from netemu.host import clusters, netfilter, underlay
 
 
@@ -26,9 +28,12 @@ def observe_host() -> HostFacts:
 
 
 def _other_clusters() -> list[IPv4Network]:
-    return [
-        clusters.load_settings(name).underlay for name in clusters.known() if clusters.exists(name)
-    ]
+    found = []
+    for name in clusters.known():
+        # One whose settings cannot be read has not got anywhere.
+        with contextlib.suppress(UserError):
+            found.append(clusters.load_settings(name).underlay)
+    return found
 
 
 def _name_servers() -> tuple[str, ...]:

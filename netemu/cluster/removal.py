@@ -26,14 +26,26 @@ _LOOK_AGAIN_S = 0.01
 
 def remove(name: str, *, keep_logs: bool) -> None:
     """Remove the cluster. Nothing there is success."""
+    with _ended(name):
+        clusters.remove_folders(name, keep_logs=keep_logs)
+
+
+def stop(name: str) -> None:
+    """End all of the cluster that a reboot of the host would end; its state stays."""
+    with _ended(name):
+        clusters.remove_run_folder(name)
+
+
+@contextlib.contextmanager
+def _ended(name: str) -> Iterator[None]:
+    """End the daemon and all processes, take links and names away."""
     record = clusters.daemon_of(name)
     if record is not None:
         # It is crash-only: there is nothing that it would have to finish.
         record.process.end(grace_s=0.0)
-    folders = ClusterFolders(name)
-    with _without_zygote(folders):
+    with _without_zygote(ClusterFolders(name)):
         underlay.remove_all(name, others=[other for other in clusters.known() if other != name])
-        clusters.remove_folders(name, keep_logs=keep_logs)
+        yield
 
 
 @contextlib.contextmanager

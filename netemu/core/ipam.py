@@ -16,9 +16,15 @@ def gateway(pod_range: IPv4Network) -> IPv4Interface:
 
 
 def allocate(
-    pod_range: IPv4Network, *, taken: Container[IPv4Address], last: IPv4Address | None
+    pod_range: IPv4Network,
+    *,
+    taken: Container[IPv4Address],
+    last: IPv4Address | None,
+    wish: IPv4Address | None = None,
 ) -> IPv4Address | None:
-    """Return the next free address after `last`; None if there is none."""
+    """Return the `wish` if that is free, else the next free one after `last`; None if none is."""
+    if wish is not None and wish in pod_range and wish not in taken:
+        return wish
     # Not the network's own, the gateway's, nor the broadcast address.
     first = int(pod_range.network_address) + 2
     count = pod_range.num_addresses - 3

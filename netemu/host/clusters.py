@@ -4,7 +4,8 @@
     /run/netemu/NAME       daemon.json, lock, the zygote's socket, container roots
 
 A cluster exists when its settings are there; it runs when the process that
-daemon.json names is alive.
+daemon.json names is alive. One that was stopped on purpose has a mark that says so:
+nobody but `start` and `up` bring it back.
 """
 
 from __future__ import annotations
@@ -80,6 +81,10 @@ class ClusterFolders:
         return self.state / "log" / "daemon.log"
 
     @property
+    def stop_mark(self) -> Path:
+        return self.state / "stopped"
+
+    @property
     def daemon_record(self) -> Path:
         return self.run / "daemon.json"
 
@@ -132,6 +137,19 @@ def daemon_of(name: str) -> DaemonRecord | None:
     return record
 
 
+def is_stopped(name: str) -> bool:
+    """Whether somebody stopped it, and nobody has started it since."""
+    return ClusterFolders(name).stop_mark.exists()
+
+
+def mark_stopped(name: str) -> None:
+    write_atomically(ClusterFolders(name).stop_mark, b"", lasting=True)
+
+
+def unmark_stopped(name: str) -> None:
+    ClusterFolders(name).stop_mark.unlink(missing_ok=True)
+
+
 def record_of(pid: int) -> DaemonRecord:
     """Return what a daemon's record says at first: who it is."""
     return DaemonRecord(pid=pid, start=start_ticks(pid) or 0, boot=boot_id())
@@ -141,14 +159,31 @@ def save_record(name: str, record: DaemonRecord) -> None:
     write_atomically(ClusterFolders(name).daemon_record, msgspec.json.encode(record))
 
 
-def write_atomically(path: Path, data: bytes, *, mode: int = 0o600) -> None:
-    """Write a file so that a reader sees the old or the new one, never half of it."""
+def write_atomically(path: Path, data: bytes, *, mode: int = 0o600, lasting: bool = False) -> None:
+    """Write a file so that a reader sees the old or the new one, never half of it.
+
+    One that is to be `lasting` is so after a crash of the host, too.
+    """
     part = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(descriptor, "wb") as file:
         os.fchmod(descriptor, mode)
         file.write(data)
+        if lasting:
+            file.flush()
+            os.fsync(descriptor)
     part.replace(path)
+    if lasting:
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the disk know which files are in the folder."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def make_folders(name: str) -> ClusterFolders:
@@ -164,11 +199,12 @@ def save_settings(settings: ClusterSettings) -> None:
     write_atomically(
         ClusterFolders(settings.name).settings,
         msgspec.json.format(msgspec.json.encode(settings, enc_hook=str)) + b"\n",
+        lasting=True,
     )
 
 
 def load_settings(name: str) -> ClusterSettings:
-    """Return the settings a cluster was made with; UserError if there is none."""
+    """Return the settings a cluster was made with; UserError if there are none to be read."""
     path = ClusterFolders(name).settings
     try:
         data = path.read_bytes()
@@ -176,7 +212,13 @@ def load_settings(name: str) -> ClusterSettings:
         others = ", ".join(known())
         hint = f"there are: {others}" if others else "there is none; 'netemu up' makes one"
         raise UserError(f'no cluster named "{name}": {hint}') from None
-    return msgspec.json.decode(data, type=ClusterSettings, dec_hook=_decode_field)
+    try:
+        return msgspec.json.decode(data, type=ClusterSettings, dec_hook=_decode_field)
+    except msgspec.DecodeError as error:
+        raise UserError(
+            f"not the settings of a cluster ({error}); 'sudo netemu down {name}' removes it",
+            file=str(path),
+        ) from error
 
 
 def _decode_field(type_: type, value: Any) -> Any:
@@ -191,12 +233,8 @@ def remove_folders(name: str, *, keep_logs: bool) -> None:
 
     The run folder goes first and at once: what is about to start there finds nothing.
     """
+    remove_run_folder(name)
     folders = ClusterFolders(name)
-    gone = RUN_ROOT / f".{name}{_GONE}"
-    shutil.rmtree(gone, ignore_errors=True)
-    with contextlib.suppress(FileNotFoundError):
-        folders.run.rename(gone)
-    shutil.rmtree(gone, ignore_errors=True)
     if keep_logs and (folders.state / "log").is_dir():
         for entry in os.scandir(folders.state):
             if entry.name != "log":
@@ -204,6 +242,15 @@ def remove_folders(name: str, *, keep_logs: bool) -> None:
     else:
         shutil.rmtree(folders.state, ignore_errors=True)
     _remove_empty_roots()
+
+
+def remove_run_folder(name: str) -> None:
+    """Remove what is of this boot only. Gone already is success."""
+    gone = RUN_ROOT / f".{name}{_GONE}"
+    shutil.rmtree(gone, ignore_errors=True)
+    with contextlib.suppress(FileNotFoundError):
+        ClusterFolders(name).run.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
 
 
 def _remove_empty_roots() -> None:

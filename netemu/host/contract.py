@@ -31,6 +31,15 @@ class ExecSession(Protocol):
     async def kill(self) -> None: ...
 
 
+class AttachSession(ExecSession, Protocol):
+    """Streams of a container's first process; `kill` only leaves."""
+
+    logged_bytes: int
+    """How much of the container's log came before what `output` yields."""
+    has_input: bool
+    """Whether what is written to stdin gets anywhere."""
+
+
 class Runtime(Protocol):
     """The container runtime: the zygote, seen from the daemon."""
 
@@ -59,6 +68,12 @@ class Runtime(Protocol):
     ) -> ExecSession:
         """Start a process in the container's namespaces, cgroup and confinement."""
 
+    async def attach(self, container_id: str, *, stdin: bool = False) -> AttachSession:
+        """Join a running container: its output from now on, its input if it has one.
+
+        `close_stdin` ends the input of a container with `stdin_once`, else it leaves.
+        """
+
     async def exec_capture(
         self, container_id: str, argv: Sequence[str], *, timeout_s: float
     ) -> tuple[int, bytes]:
@@ -75,8 +90,19 @@ class Runtime(Protocol):
 class PodNetwork(Protocol):
     """One node's CNI: gives a Pod's namespace its address and its cable."""
 
-    async def attach(self, *, sandbox_id: str, pid: int, namespace: str, pod: str) -> IPv4Address:
-        """Cable the namespace of process `pid` to the node. Repeating it returns the same."""
+    async def attach(
+        self,
+        *,
+        sandbox_id: str,
+        pid: int,
+        namespace: str,
+        pod: str,
+        had: IPv4Address | None = None,
+    ) -> IPv4Address:
+        """Cable the namespace of process `pid` to the node. Repeating it returns the same.
+
+        The address that the Pod `had` before is given again, unless it is another's now.
+        """
 
     async def detach(self, *, sandbox_id: str) -> None:
         """Release the address and the link. Gone already is success."""

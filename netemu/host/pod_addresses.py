@@ -48,14 +48,24 @@ class PodAddresses:
     def all(self) -> list[Lease]:
         return list(self._by_sandbox.values())
 
-    def take(self, pod_range: IPv4Network, *, sandbox_id: str, netns_name: str) -> Lease:
-        """Return the sandbox's lease, a new one if it has none. HostError if all are taken."""
+    def take(
+        self,
+        pod_range: IPv4Network,
+        *,
+        sandbox_id: str,
+        netns_name: str,
+        had: IPv4Address | None = None,
+    ) -> Lease:
+        """Return the sandbox's lease, a new one if it has none. HostError if all are taken.
+
+        The address that it `had` is preferred: a crash of the host may have lost its file.
+        """
         lease = self._by_sandbox.get(sandbox_id)
         if lease is not None and lease.address in pod_range:
             return lease
         if lease is not None:
             self.release(sandbox_id)  # The node was given another range.
-        address = ipam.allocate(pod_range, taken=self._by_address, last=self._last)
+        address = ipam.allocate(pod_range, taken=self._by_address, last=self._last, wish=had)
         if address is None:
             answer = ipam.exhausted(pod_range)
             raise HostError(f"allocating an address for {netns_name}", answer=answer)

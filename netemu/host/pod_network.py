@@ -58,10 +58,18 @@ class LinuxPodNetwork:
     async def ready(self, pod_cidr: IPv4Network) -> None:
         await self._do(self._make_bridge, pod_cidr)
 
-    async def attach(self, *, sandbox_id: str, pid: int, namespace: str, pod: str) -> IPv4Address:
+    async def attach(
+        self,
+        *,
+        sandbox_id: str,
+        pid: int,
+        namespace: str,
+        pod: str,
+        had: IPv4Address | None = None,
+    ) -> IPv4Address:
         """Raise HostBusyError while the node has no pod range: try again."""
         name = names.pod_netns(self._cluster, self._node, namespace, pod)
-        return await self._do(self._attach, sandbox_id, pid, name)
+        return await self._do(self._attach, sandbox_id, pid, name, had)
 
     async def detach(self, *, sandbox_id: str) -> None:
         lease = self._addresses.of(sandbox_id)
@@ -92,22 +100,15 @@ class LinuxPodNetwork:
         observed = self._state.observe(Scope(links=frozenset({POD_BRIDGE})))
         self._state.apply(diff(desired, observed))
         self._bridge_index = self._state.netlink.index_of(POD_BRIDGE)
-        if self._pod_range is None:
-            self._forget_cableless()
         self._pod_range = pod_range
 
-    def _forget_cableless(self) -> None:
-        """Take back addresses without a cable: of before a reboot, or of a crash in between."""
-        for lease in self._addresses.all():
-            if not self._state.netlink.index_of(port_of(lease.sandbox_id)):
-                netns.withdraw(lease.netns_name)
-                self._addresses.release(lease.sandbox_id)
-
-    def _attach(self, sandbox_id: str, pid: int, name: str) -> IPv4Address:
+    def _attach(self, sandbox_id: str, pid: int, name: str, had: IPv4Address | None) -> IPv4Address:
         if self._pod_range is None:
             answer = "the node has no pod range yet"
             raise HostBusyError(f"cabling {name}", where=self._node, answer=answer)
-        lease = self._addresses.take(self._pod_range, sandbox_id=sandbox_id, netns_name=name)
+        lease = self._addresses.take(
+            self._pod_range, sandbox_id=sandbox_id, netns_name=name, had=had
+        )
         self._cable(lease, pid, self._pod_range)
         netns.publish(pid, name)
         return lease.address

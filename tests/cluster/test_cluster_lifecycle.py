@@ -76,7 +76,7 @@ def test_traffic_flows_while_the_daemon_is_dead_and_up_adopts_everything(netemu:
     with kept:
         _kill_daemon(web)
         status = netemu("status", web, "-o", "json").json
-        assert (status["state"], status["pid"]) == ("stopped", None)
+        assert (status["state"], status["pid"]) == ("unattended", None)
         for node in clusters.load_settings(web).nodes:
             answer = subprocess.run(
                 ["curl", "-sm5", f"http://{node.address}:30080/hostname"],
