@@ -84,7 +84,7 @@ async def _live(settings: ClusterSettings, reporter: Reporter, zygote_fd: int) -
     async def start() -> None:
         await start_zygote(settings.run_dir, settings.state_dir, settings.name, PRELOAD)
 
-    from netemu.cluster import readiness
+    from netemu.cluster import control, readiness
     from netemu.cluster.wiring import ClusterDaemon
 
     daemon = ClusterDaemon(settings)
@@ -103,12 +103,15 @@ async def _live(settings: ClusterSettings, reporter: Reporter, zygote_fd: int) -
         daemon.start_nodes(group)
         _collect_garbage()
         client = api.client(daemon._user("system:netemu"))  # noqa: SLF001
-        await readiness.nodes_ready(client, len(settings.nodes))
-        count = len(settings.nodes)
+        ready = daemon.reachable()
+        await readiness.nodes_ready(client, ready)
+        count = len(ready)
         record.reached(f"{count} node{'s' if count != 1 else ''} ready")
         await readiness.dns_answers(settings, daemon.nodes)
         record.reached("DNS answers on every node")
-        record.ready()
+        async with control.listening(settings.name, daemon.converge):
+            record.ready()
+            await asyncio.Event().wait()
 
 
 def _collect_garbage() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import secrets
 import socket
+from collections.abc import Collection
 
 from netemu.client.contract import Client
 from netemu.core import addons
@@ -21,11 +22,12 @@ _UNUSABLE = frozenset(
 )
 
 
-async def nodes_ready(client: Client, count: int) -> None:
-    """Wait until `count` nodes are Ready and carry no taint that says otherwise."""
+async def nodes_ready(client: Client, names: Collection[str]) -> None:
+    """Wait until these nodes are Ready and carry no taint that says otherwise."""
+    wanted = set(names)
     while True:
         nodes = (await client.list(Node)).items
-        if sum(_is_ready(node) for node in nodes) >= count:
+        if wanted <= {node.metadata.name for node in nodes if _is_ready(node)}:
             return
         await asyncio.sleep(_LOOK_EVERY_S)
 
@@ -36,7 +38,12 @@ def _is_ready(node: Node) -> bool:
 
 
 async def dns_answers(settings: ClusterSettings, nodes: dict[str, Netns]) -> None:
-    """Wait until each node's own question through the Service address is answered."""
+    """Wait until each node's own question through the Service address is answered.
+
+    In a cluster that is partly dead or cut off, nobody waits for what may not come.
+    """
+    if len(settings.reachable_nodes) < len(settings.nodes):
+        return
     name = f"{addons.DNS_SERVICE}.{addons.NAMESPACE}.svc.{settings.domain}"
     question = address_question(name, id=secrets.randbits(16))
     await asyncio.gather(

@@ -9,14 +9,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from netemu.client.contract import Client
 from netemu.cluster import readiness
 from netemu.cluster.access import write_kubeconfig
+from netemu.cluster.control import Wish
 from netemu.cluster.streams import KubeletStreams
 from netemu.core import addons, names
 from netemu.core.kubelet.container_spec import node_sandbox_id
@@ -36,12 +39,14 @@ from netemu.host.pki import ClusterPki, load_or_create_pki
 from netemu.host.pod_network import LinuxPodNetwork
 from netemu.host.runtime import ZygoteRuntime
 from netemu.model.authentication_v1 import UserInfo
+from netemu.model.core_v1 import Node, Pod
 from netemu.model.runtime import SandboxKind, SandboxSpec
 from netemu.model.settings import ClusterSettings, NodeSettings
 from netemu.storage.sqlite import SqliteStore
 
 UNDERLAY_SANDBOX = "underlay"
 _NODES_WITHIN_S = 5.0
+_NODE_READY_WITHIN_S = 30.0
 _MASTERS = ["system:masters", "system:authenticated"]
 
 
@@ -57,6 +62,9 @@ class ClusterDaemon:
     settings: ClusterSettings
     nodes: dict[str, Netns] = field(default_factory=dict)
     kubelets: dict[str, Kubelet] = field(default_factory=dict)
+    _running: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    """Each powered node's components."""
+    _converging: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def open_api(self) -> ApiServer:
         """Read keys and store; nothing is served yet."""
@@ -97,30 +105,86 @@ class ClusterDaemon:
     async def wire_nodes(self, runtime: ZygoteRuntime) -> None:
         """Make the switch and the nodes, or find those that are there, and cable them."""
         self.runtime = runtime
-        settings = self.settings
-        specs = {
-            names.node_netns(settings.name, node.name): SandboxSpec(
-                id=node_sandbox_id(node.name),
-                kind=SandboxKind.NODE,
-                node=node.name,
-                name=node.name,
-                hostname=node.name,
-            )
-            for node in settings.nodes
-        }
-        specs[names.underlay_netns(settings.name)] = SandboxSpec(
+        switch = SandboxSpec(
             id=UNDERLAY_SANDBOX, kind=SandboxKind.NODE, name="underlay", hostname="underlay"
         )
-        made = await asyncio.gather(*(self._enter(name, spec) for name, spec in specs.items()))
-        spaces = dict(zip(specs, made, strict=True))
-        switch = spaces.pop(names.underlay_netns(settings.name))
-        self.nodes = {node.name: space for node, space in zip(settings.nodes, made, strict=False)}
+        entering = self._enter(names.underlay_netns(self.settings.name), switch)
+        self.switch, *_ = await asyncio.gather(entering, self._enter_nodes())
+        await self._wire()
+        dead = [node.name for node in self.settings.nodes if not node.powered]
+        for name in dead:
+            await self._power_off(name)  # Whoever switched it off may not have come to the end.
+
+    async def _enter_nodes(self) -> None:
+        """Make the namespaces of all nodes that have power, or enter those that are there."""
+        new = [node for node in self.settings.powered_nodes if node.name not in self.nodes]
+        entering = (
+            self._enter(
+                names.node_netns(self.settings.name, node.name),
+                SandboxSpec(
+                    id=node_sandbox_id(node.name),
+                    kind=SandboxKind.NODE,
+                    node=node.name,
+                    name=node.name,
+                    hostname=node.name,
+                ),
+            )
+            for node in new
+        )
+        spaces = await asyncio.gather(*entering)
+        self.nodes |= {node.name: space for node, space in zip(new, spaces, strict=True)}
+
+    async def _wire(self) -> None:
         host = Netns.open(f"/proc/{os.getpid()}/ns/net", name="host")
         try:
-            await underlay.wire(settings, switch=switch, nodes=self.nodes, host=host)
+            await underlay.wire(self.settings, switch=self.switch, nodes=self.nodes, host=host)
         finally:
-            switch.close()
             host.close()
+
+    # --- nodes that come and go --------------------------------------------------------
+
+    async def converge(self, wish: Wish) -> None:
+        """Make true what the settings on disk say of the nodes; safe to repeat."""
+        async with self._converging:
+            await self._follow(clusters.load_settings(self.settings.name))
+        if wish.wait_for:
+            client = self.api.client(self._user("system:netemu"))
+            async with asyncio.timeout(_NODE_READY_WITHIN_S):
+                await readiness.nodes_ready(client, {wish.wait_for})
+
+    async def _follow(self, wanted: ClusterSettings) -> None:
+        before, self.settings = self.settings, wanted
+        powered = {node.name for node in wanted.powered_nodes}
+        for node in before.nodes:
+            if node.name not in powered:
+                await self._power_off(node.name)
+        for gone in {node.name for node in before.nodes} - {node.name for node in wanted.nodes}:
+            await self._forget(gone)
+        new = [node for node in wanted.powered_nodes if node.name not in self.nodes]
+        await self._enter_nodes()
+        await self._wire()
+        for node in new:
+            self._start_node(node)
+
+    async def _power_off(self, name: str) -> None:
+        """Silence the node at once, then end all that it holds."""
+        await underlay.unplug(self.settings, name, switch=self.switch)
+        if (running := self._running.pop(name, None)) is not None:
+            running.cancel()
+            await asyncio.wait([running])
+        self.kubelets.pop(name, None)
+        if (space := self.nodes.pop(name, None)) is not None:
+            await asyncio.to_thread(space.close)
+        await self._clear(name)
+        await self.runtime.remove_sandbox(node_sandbox_id(name))
+        await underlay.withdraw_node(self.settings, name)
+
+    async def _forget(self, name: str) -> None:
+        """Delete the Node, its pods and what the disk knows of it."""
+        client = self.api.client(self._user("system:netemu"))
+        await _delete_node(client, name)
+        leases = self.settings.state_dir / "networks" / name
+        await asyncio.to_thread(shutil.rmtree, leases, ignore_errors=True)
 
     async def _enter(self, name: str, spec: SandboxSpec) -> Netns:
         sandbox = await self.runtime.create_sandbox(spec)
@@ -136,9 +200,16 @@ class ClusterDaemon:
 
     async def _clear(self, node: str) -> None:
         """Remove a node's Pods, whose cables went with its namespace: it begins anew."""
-        for sandbox in await self.runtime.sandboxes():
-            if sandbox.kind is SandboxKind.POD and sandbox.node == node:
-                await self.runtime.remove_sandbox(sandbox.id)
+        doomed = [
+            sandbox.id
+            for sandbox in await self.runtime.sandboxes()
+            if sandbox.kind is SandboxKind.POD and sandbox.node == node
+        ]
+        await asyncio.gather(*map(self.runtime.remove_sandbox, doomed))
+
+    def reachable(self) -> set[str]:
+        """Return the nodes that can be expected to be Ready."""
+        return {node.name for node in self.settings.reachable_nodes}
 
     async def serve_pods(self) -> None:
         """Serve the API inside the control plane's namespace: where pods reach it."""
@@ -170,18 +241,23 @@ class ClusterDaemon:
         client = self.api.client(self._user("system:kube-scheduler"))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_NODES_WITHIN_S):
-                await readiness.nodes_ready(client, len(self.settings.nodes))
+                await readiness.nodes_ready(client, self.reachable())
         await Scheduler(client=client, clock=now).run()
 
     def start_nodes(self, group: asyncio.TaskGroup) -> None:
         """Start each node's kubelet, kube-proxy and overlay agent."""
-        proxy_client = self.api.client(self._user("system:kube-proxy"))
-        feed = ServiceFeed(client=proxy_client)
-        _keep(group, "service-feed", feed.run)
-        for node in self.settings.nodes:
-            self._start_node(group, node, feed)
+        self._group = group
+        self._feed = ServiceFeed(client=self.api.client(self._user("system:kube-proxy")))
+        _keep(group, "service-feed", self._feed.run)
+        for node in self.settings.powered_nodes:
+            self._start_node(node)
 
-    def _start_node(self, group: asyncio.TaskGroup, node: NodeSettings, feed: ServiceFeed) -> None:
+    def _start_node(self, node: NodeSettings) -> None:
+        work = self._run_node(node)
+        self._running[node.name] = self._group.create_task(work, name=f"node {node.name}")
+
+    async def _run_node(self, node: NodeSettings) -> None:
+        """Run the node's components until its power is switched off."""
         settings, space = self.settings, self.nodes[node.name]
         network = LinuxPodNetwork(
             netns=space,
@@ -204,10 +280,14 @@ class ClusterDaemon:
         self.kubelets[node.name] = kubelet
         common = {"settings": settings, "node": node, "netns": space, "clock": now}
         overlay = Overlay(client=client, network=network, **common)  # type: ignore[arg-type]
-        proxy = KubeProxy(client=client, feed=feed, **common)  # type: ignore[arg-type]
-        _keep(group, f"kubelet {node.name}", kubelet.run)
-        _keep(group, f"overlay {node.name}", overlay.run)
-        _keep(group, f"kube-proxy {node.name}", proxy.run)
+        proxy = KubeProxy(client=client, feed=self._feed, **common)  # type: ignore[arg-type]
+        try:
+            async with asyncio.TaskGroup() as group:
+                _keep(group, f"kubelet {node.name}", kubelet.run)
+                _keep(group, f"overlay {node.name}", overlay.run)
+                _keep(group, f"kube-proxy {node.name}", proxy.run)
+        finally:
+            network.close()
 
     async def make_addons(self) -> None:
         """Make what every cluster has, unless it is there already."""
@@ -222,6 +302,16 @@ class ClusterDaemon:
     @staticmethod
     def _user(name: str, *groups: str) -> UserInfo:
         return UserInfo(username=name, groups=[*groups, *_MASTERS])
+
+
+async def _delete_node(client: Client, name: str) -> None:
+    """Delete the Node and what it ran, without waiting for a kubelet that is no more."""
+    with contextlib.suppress(ApiError):
+        await client.delete(Node, name)
+    for pod in (await client.list(Pod, fields=f"spec.nodeName={name}")).items:
+        with contextlib.suppress(ApiError):
+            meta = pod.metadata
+            await client.delete(Pod, meta.name, meta.namespace, grace_period_s=0)
 
 
 def _keep(group: asyncio.TaskGroup, name: str, run: Callable[[], object]) -> None:

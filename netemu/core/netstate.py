@@ -271,7 +271,8 @@ def _settings(link: Link) -> dict[str, object]:
 
 
 def _satisfied(wanted: Link, found: Link) -> bool:
-    return all(getattr(found, name) == value for name, value in _settings(wanted).items())
+    same = all(getattr(found, name) == value for name, value in _settings(wanted).items())
+    return same and found.up == wanted.up
 
 
 def _named(links: Iterable[Link], name: str) -> Link | None:

@@ -5,6 +5,8 @@
     worker-1         198.18.0.12 ─ eth0 ─┼─ switch0 198.18.0.2
     worker-2         198.18.0.13 ─ eth0 ─┘
 
+A cable that is cut is a port that is down: the other end sees that it has no carrier.
+
 The switch stands in a namespace of its own, so that no firewall of the host has a say.
 Nodes have a default route, to the switch's own address, where the way ends: that
 namespace does not forward, and drops what is not for it without a word, just as an
@@ -76,8 +78,8 @@ def plan_switch(settings: ClusterSettings) -> NetState:
             Link(name=SWITCH, kind="bridge", mtu=UNDERLAY_MTU, mac=_mac(settings, SWITCH)),
             _cable(settings, near=HOST, peer=_host_end(settings)),
             *(
-                _cable(settings, near=node.name, peer=_node_end(settings, node))
-                for node in settings.nodes
+                _cable(settings, near=node.name, peer=_node_end(settings, node), up=node.cabled)
+                for node in settings.powered_nodes
             ),
         ),
         addresses=frozenset(
@@ -128,12 +130,13 @@ def port_name(settings: ClusterSettings, near: str) -> str:
     return names.veth("port", f"{names.PREFIX}-{settings.name}-{near}")
 
 
-def _cable(settings: ClusterSettings, *, near: str, peer: Peer) -> Link:
+def _cable(settings: ClusterSettings, *, near: str, peer: Peer, up: bool = True) -> Link:
     alias = f"to {names.PREFIX}-{settings.name}-{near}"
     return Link(
         name=port_name(settings, near),
         kind="veth",
         mtu=UNDERLAY_MTU,
+        up=up,
         master=SWITCH,
         alias=alias,
         peer=peer,

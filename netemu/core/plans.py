@@ -18,10 +18,17 @@ from netemu.model.cluster_v1alpha1 import Cluster, ClusterNode, ClusterSpec
 from netemu.model.settings import CONTROL_PLANE, ClusterSettings, NodeSettings
 
 NAME_MAX = 20
+NODE_NAME_MAX = 40
 NODES_MAX = 100
-_FIRST_NODE = 11
+FIRST_NODE = 11
 _DNS_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+
+_RESERVED = {
+    "host": "that is this host",
+    "switch": "that is the switch between the nodes",
+    "underlay": "that is the switch between the nodes",
+}
 
 Complain = Callable[[str, str], UserError]
 """From a field's path and a sentence to the error that names file and line."""
@@ -90,6 +97,14 @@ def check_name(name: str, complain: Complain) -> str:
             "and hyphens, beginning and ending with a letter or digit",
         )
     return name
+
+
+def check_node_name(name: str, complain: Complain, field: str = "") -> None:
+    """Complain unless a node can have that name: it becomes part of names on the host, too."""
+    if not _DNS_NAME.fullmatch(name) or len(name) > NODE_NAME_MAX:
+        raise complain(field, f'"{name}" is not a DNS label of at most {NODE_NAME_MAX} characters')
+    if name in _RESERVED:
+        raise complain(field, f'"{name}" cannot name a node: {_RESERVED[name]}')
 
 
 def _underlay(spec: ClusterSpec, host: HostFacts, complain: Complain) -> IPv4Network:
@@ -171,11 +186,10 @@ def _nodes(
         _one_of(node.role, (CONTROL_PLANE, "worker"), f"{field}.role", complain)
         workers += not is_control_plane
         name = node.name or (CONTROL_PLANE if is_control_plane else f"worker-{workers}")
-        if not _DNS_NAME.fullmatch(name) or len(name) > 40:
-            raise complain(f"{field}.name", f'"{name}" is not a DNS label of at most 40 characters')
+        check_node_name(name, complain, f"{field}.name")
         if any(other.name == name for other in nodes):
             raise complain(f"{field}.name", f'a second node named "{name}"')
-        address = underlay.network_address + _FIRST_NODE + index
+        address = underlay.network_address + FIRST_NODE + index
         nodes.append(
             NodeSettings(
                 name=name, address=address, control_plane=is_control_plane, labels=node.labels

@@ -19,6 +19,7 @@ from netemu.host import bridge_filter, links, netns, routes, sysctl
 from netemu.host.netlink import Netlink
 from netemu.host.netns import Netns
 from netemu.host.netstate import LinuxNetState
+from netemu.host.pod_addresses import PodAddresses
 from netemu.model.settings import ClusterSettings
 
 
@@ -37,7 +38,7 @@ def _wire(
     settings: ClusterSettings, switch: Netns, nodes: Mapping[str, Netns], host: Netns
 ) -> None:
     host.call_sync(bridge_filter.require)
-    for node in settings.nodes:
+    for node in settings.powered_nodes:
         plan = node_network.plan_node(settings, node)
         nodes[node.name].call_sync(sysctl.write, sorted(plan.sysctls, key=str))
     peers = {name: space.path for name, space in nodes.items()}
@@ -51,9 +52,30 @@ def _wire(
             raise
         _remove_loose_ends(switch, plan, spaces)
         _bring_to(switch, plan, peers=peers)
-    for node in settings.nodes:
+    for node in settings.powered_nodes:
         _bring_to(nodes[node.name], node_network.plan_node(settings, node))
     _bring_to(host, node_network.plan_host(settings))
+
+
+async def unplug(settings: ClusterSettings, node: str, *, switch: Netns) -> None:
+    """Remove a node's cable, both ends at once. Gone already is success."""
+    await asyncio.to_thread(_unplug, node_network.port_name(settings, node), switch)
+
+
+def _unplug(port: str, switch: Netns) -> None:
+    with contextlib.closing(LinuxNetState(switch)) as state:
+        state.apply([Change(Verb.DELETE, Link(name=port))])
+
+
+async def withdraw_node(settings: ClusterSettings, node: str) -> None:
+    """Take the names of a node that is no more, and of its pods, from `ip netns`."""
+    await asyncio.to_thread(_withdraw_node, settings, node)
+
+
+def _withdraw_node(settings: ClusterSettings, node: str) -> None:
+    for lease in PodAddresses(str(settings.state_dir / "networks" / node)).all():
+        netns.withdraw(lease.netns_name)
+    netns.withdraw(names.node_netns(settings.name, node))
 
 
 def _remove_loose_ends(switch: Netns, plan: NetState, spaces: Mapping[str, Netns]) -> None:

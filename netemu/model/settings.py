@@ -17,6 +17,10 @@ class NodeSettings:
     address: IPv4Address
     control_plane: bool = False
     labels: dict[str, str] = field(default_factory=dict)
+    powered: bool = True
+    """False after `netemu node kill`, until `netemu node start`."""
+    cabled: bool = True
+    """False after `netemu node partition`, until `netemu node heal`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,3 +62,17 @@ class ClusterSettings:
     @property
     def control_plane(self) -> NodeSettings:
         return next(node for node in self.nodes if node.control_plane)
+
+    @property
+    def powered_nodes(self) -> tuple[NodeSettings, ...]:
+        return tuple(node for node in self.nodes if node.powered)
+
+    @property
+    def reachable_nodes(self) -> tuple[NodeSettings, ...]:
+        """Those that have power, and cables all the way to the API server."""
+        connected = self.control_plane.cabled
+        nodes = self.powered_nodes
+        return tuple(n for n in nodes if n.control_plane or (connected and n.cabled))
+
+    def node(self, name: str) -> NodeSettings | None:
+        return next((node for node in self.nodes if node.name == name), None)
