@@ -88,7 +88,7 @@ def run_scenario(
         )
         click.echo(json.dumps(to_json(report), indent=2))
     else:
-        _sum_up(results, len(loaded.steps), taken, kept=name if keep else "")
+        _sum_up(results, loaded, taken, kept=name if keep else "")
     return passed
 
 
@@ -114,15 +114,19 @@ def _introduce(loaded: LoadedScenario, *, quiet: bool) -> None:
             show_text(loaded.description)
 
 
-def _sum_up(done: list[StepResult], steps: int, seconds: float, *, kept: str) -> None:
+def _sum_up(done: list[StepResult], loaded: LoadedScenario, seconds: float, *, kept: str) -> None:
+    """Say how it ended; what is only said is no step that could fail."""
+    steps = sum(not planned.is_speech for planned in loaded.steps)
+    taken = sum(not planned.is_speech for planned in loaded.steps[: len(done)])
     failed = [result for result in done if not result.passed]
     click.echo()
     if failed:
-        left = steps - len(done)
+        left = steps - taken
         after = f", {left} not taken" if left else ""
-        click.secho(f"FAILED in step {len(done)} of {steps}{after} ({seconds:.1f} s)", fg="red")
+        click.secho(f"FAILED in step {taken} of {steps}{after} ({seconds:.1f} s)", fg="red")
     else:
-        click.secho(f"passed: {steps} steps in {seconds:.1f} s", fg="green")
+        plural = "" if steps == 1 else "s"
+        click.secho(f"passed: {steps} step{plural} in {seconds:.1f} s", fg="green")
     if kept:
         _tell_of_kept(kept)
 

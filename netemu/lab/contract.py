@@ -35,6 +35,14 @@ class Step(ApiStruct):
         `folder` is the scenario's: relative paths start there.
         """
 
+    def starts_load(self) -> str:
+        """Name the load that goes on when this step is over."""
+        return ""
+
+    def stops_load(self) -> str:
+        """Name the load that this step ends."""
+        return ""
+
     async def run(self, lab: Lab) -> str:
         """Do it; return what was seen, StepFailedError if that is not what should be."""
         raise NotImplementedError

@@ -6,6 +6,7 @@ returns an `Outcome`; nothing that a network does is an exception here.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import http.client
 import ipaddress
@@ -70,26 +71,63 @@ class Names:
             return lookup(name, self.conf).records[0]
 
 
+class HttpAsker:
+    """Fetches one URL again and again: each time over a new connection, or over one that is kept.
+
+    A kept connection that turns out to be closed when it is used again is replaced by a
+    new one, as every HTTP client does with a GET; that is no failure.
+    """
+
+    def __init__(
+        self, url: str, names: Names, *, timeout_s: float, keep_alive: bool = False
+    ) -> None:
+        self._parts = urlsplit(url)
+        self._names = names
+        self._timeout_s = timeout_s
+        self._keep_alive = keep_alive
+        self._kept: http.client.HTTPConnection | None = None
+
+    def ask(self) -> Outcome:
+        began = time.monotonic()
+
+        def fetch() -> Outcome:
+            status, body = self._once()
+            return Outcome(Result.OK, time.monotonic() - began, status=status, body=body)
+
+        return _judged(fetch)
+
+    def _once(self) -> tuple[int, str]:
+        if self._kept is not None:
+            with contextlib.suppress(ConnectionError):
+                return self._exchange(self._kept)
+        address = self._names.address(self._parts.hostname or "")
+        connection = http.client.HTTPConnection(
+            address, self._parts.port or 80, timeout=self._timeout_s
+        )
+        return self._exchange(connection)
+
+    def _exchange(self, connection: http.client.HTTPConnection) -> tuple[int, str]:
+        self._kept = None
+        parts = self._parts
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        headers = {"Host": parts.netloc}
+        if not self._keep_alive:
+            headers["Connection"] = "close"
+        try:
+            connection.request("GET", path, headers=headers)
+            response = connection.getresponse()
+            body = response.read(_BODY_BYTES).decode(errors="replace").strip()
+            if self._keep_alive and not response.will_close:
+                self._kept = connection
+        finally:
+            if self._kept is None:
+                connection.close()
+        return response.status, body
+
+
 def http_get(url: str, names: Names, *, timeout_s: float) -> Outcome:
     """Fetch a URL over a connection of its own."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-
-    def fetch() -> Outcome:
-        began = time.monotonic()
-        address = names.address(host)
-        connection = http.client.HTTPConnection(address, parts.port or 80, timeout=timeout_s)
-        try:
-            path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            connection.request("GET", path, headers={"Host": parts.netloc, "Connection": "close"})
-            response = connection.getresponse()
-            body = response.read(_BODY_BYTES).decode(errors="replace")
-        finally:
-            connection.close()
-        taken = time.monotonic() - began
-        return Outcome(Result.OK, taken, status=response.status, body=body.strip())
-
-    return _judged(fetch)
+    return HttpAsker(url, names, timeout_s=timeout_s).ask()
 
 
 def tcp_connect(host: str, port: int, names: Names, *, timeout_s: float) -> Outcome:

@@ -10,6 +10,8 @@ from netemu.model.apps_v1 import Deployment, ReplicaSet
 from netemu.model.core_v1 import Pod, Service
 from netemu.model.kinds import Resource
 
+OUTSIDE = ("host", "external")
+"""The host's own end of the underlay: where a client outside the cluster is."""
 _WITH_PODS = (Pod, Deployment, ReplicaSet, Service)
 
 
@@ -39,10 +41,10 @@ def check_pods(reference: str) -> None:
 
 def check_origin(reference: str) -> None:
     """Raise UserError unless packets could come from there."""
-    if reference == "host" or re.fullmatch(r"node/[^/]+", reference):
+    if reference in OUTSIDE or re.fullmatch(r"node/[^/]+", reference):
         return
     if "/" not in reference:
-        places = "host, node/NAME, pod/NAME, deployment/NAME"
+        places = "host, external, node/NAME, pod/NAME, deployment/NAME"
         raise UserError(f'from: "{reference}" is no place to send from; there are: {places}')
     check_pods(reference)
 

@@ -11,9 +11,9 @@ import msgspec
 from netemu.cluster.access import open_client
 from netemu.errors import ApiError, HostError, UserError
 from netemu.host.clusters import load_settings
-from netemu.lab.contract import Step, StepFailedError
+from netemu.lab.contract import StepFailedError
 from netemu.lab.lab import Lab
-from netemu.lab.scenario import LoadedScenario
+from netemu.lab.scenario import LoadedScenario, PlannedStep
 
 
 class StepResult(msgspec.Struct, kw_only=True):
@@ -39,8 +39,8 @@ class Report(msgspec.Struct, kw_only=True):
 
 async def run_steps(scenario: LoadedScenario, lab: Lab) -> AsyncIterator[StepResult]:
     """Run the steps in order; the first that fails is the last."""
-    for index, step in enumerate(scenario.steps):
-        result = await _run_step(index, step, lab)
+    for index, planned in enumerate(scenario.steps):
+        result = await _run_step(index, planned, lab)
         yield result
         if not result.passed:
             return
@@ -60,17 +60,18 @@ async def run_on(
         await client.close()
 
 
-async def _run_step(index: int, step: Step, lab: Lab) -> StepResult:
+async def _run_step(index: int, planned: PlannedStep, lab: Lab) -> StepResult:
+    late = "" if planned.at is None else await lab.wait_for(planned.at)
     began = time.monotonic()
-    passed, detail = True, ""
+    passed = True
     try:
-        detail = await step.run(lab)
+        detail = await planned.step.run(lab)
     except (StepFailedError, ApiError, HostError, UserError) as error:
         passed, detail = False, str(error)
     return StepResult(
         index=index,
-        step=type(step).__module__.rpartition(".")[2],
-        title=step.title(),
+        step=planned.name,
+        title=planned.title if planned.at is None else f"at {planned.at}{late}: {planned.title}",
         passed=passed,
         seconds=round(time.monotonic() - began, 3),
         detail=detail,

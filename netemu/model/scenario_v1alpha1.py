@@ -19,7 +19,7 @@ class ScenarioSpec(ApiStruct, kw_only=True):
     description: str = ""
     cluster: ClusterSpec = msgspec.field(default_factory=ClusterSpec)
     steps: list[dict[str, Any]]
-    """Each has one key, the step's name, and perhaps `title`."""
+    """Each has one key, the step's name, and perhaps `at` and `title` beside it."""
 
 
 class Scenario(ApiStruct, kw_only=True):

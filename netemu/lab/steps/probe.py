@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -14,42 +12,41 @@ import msgspec
 from netemu.errors import UserError
 from netemu.lab import probing, references
 from netemu.lab.contract import Step, StepFailedError
+from netemu.lab.judging import Expectation, check_source, judge, spread
 from netemu.lab.lab import Lab, Origin
 from netemu.lab.probing import Outcome, Result
-from netemu.model.wire import ApiStruct
 
 _PAUSE_S = 0.05
 _RECORD_TYPES = ("A", "AAAA", "CNAME", "PTR", "SRV", "TXT", "NS", "SOA", "MX")
 
 
-class Expectation(ApiStruct):
-    """What must hold for every one of the probes, and for all of them together."""
-
-    result: Result = Result.OK
-    status: int = 0
-    """HTTP status; 0 is any below 400."""
-    body: str = ""
-    """A regular expression that each answer must contain."""
-    backends: int = 0
-    """How many different answers must come, by their first lines; 0 is any number."""
-
-
 class Probe(Step):
     from_: str
-    """`host`, `node/NAME`, `pod/NAME`, `deployment/NAME` (its first ready Pod)."""
+    """`host` (or `external`: a client outside the cluster), `node/NAME`, `pod/NAME`,
+    `deployment/NAME` (its first ready Pod)."""
+    each: bool = False
+    """Send from each ready Pod of `from`, `times` each, not from the first alone."""
     http: str = ""
+    """A URL. In all targets `{pod/NAME}` stands for that Pod's address, and likewise
+    `{deployment/NAME}` (its first ready Pod), `{service/NAME}`, `{node/NAME}` and `{host}`."""
     tcp: str = ""
-    """`HOST:PORT`. In all targets `{pod/NAME}` stands for that Pod's address."""
+    """`HOST:PORT`: a connection is opened and closed."""
     udp: str = ""
     """`HOST:PORT`; what is sent is in `send`."""
     ping: str = ""
+    """A host: one ICMP echo request."""
     dns: str = ""
     """A name, walked through the sender's search list."""
     type: str = "A"
     """The record type of a DNS probe."""
     send: str = "hostname"
+    """What a UDP probe sends."""
     times: int = 1
+    """How often, one after the other."""
+    pause_s: float = msgspec.field(default=0.0, name="pauseSeconds")
+    """How long to wait between one and the next."""
     timeout_s: float = msgspec.field(default=2.0, name="timeoutSeconds")
+    """How long one may take."""
     within_s: float = msgspec.field(default=5.0, name="withinSeconds")
     """How long the expectation may take to come true; all `times` are sent anew each round."""
     expect: Expectation = msgspec.field(default_factory=Expectation)
@@ -57,13 +54,20 @@ class Probe(Step):
     def title(self) -> str:
         protocol, target = self._target()
         count = f", {self.times} times" if self.times > 1 else ""
-        return f"from {self.from_}: {protocol} {target}{count}"
+        sender = f"each of {self.from_}" if self.each else self.from_
+        return f"from {sender}: {protocol} {target}{count}"
 
     def check(self, folder: Path) -> None:
         references.check_origin(self.from_)
         references.check_pattern(self.expect.body)
         if self.times < 1:
             raise UserError(f"times: {self.times} probes show nothing")
+        if self.expect.source:
+            check_source(self.expect.source)
+        if self.expect.pods_of:
+            references.check_pods(self.expect.pods_of)
+        if self.each and (self.from_ in references.OUTSIDE or self.from_.startswith("node/")):
+            raise UserError(f"each: {self.from_} is one sender; each is for what has Pods")
         if self.type not in _RECORD_TYPES:
             known = ", ".join(_RECORD_TYPES)
             raise UserError(f'type: no record type "{self.type}"; there are: {known}')
@@ -86,18 +90,41 @@ class Probe(Step):
     async def run(self, lab: Lab) -> str:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.within_s
-        origin = await lab.origin(self.from_)
         while True:
+            origins = await self._origins(lab)
             protocol, written = self._target()
             # Anew each round: a Pod may have been replaced by one with another address.
             target = await lab.expand(written)
-            outcomes = [await self._once(lab, origin, protocol, target) for _ in range(self.times)]
-            wrong = self._judge(outcomes)
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(self._from_one(lab, origin, protocol, target))
+                    for origin in origins
+                ]
+            answers = [task.result() for task in tasks]
+            wrong = await judge(self.expect, answers, lab)
             if not wrong:
-                return ("" if target == written else f"{target}: ") + _summary(outcomes)
+                together = [outcome for outcomes in answers for outcome in outcomes]
+                return ("" if target == written else f"{target}: ") + _summary(
+                    together, whole=protocol == "dns"
+                )
             if loop.time() > deadline:
                 raise StepFailedError(wrong)
             await asyncio.sleep(_PAUSE_S)
+
+    async def _origins(self, lab: Lab) -> list[Origin]:
+        if self.each:
+            return [await lab.pod_origin(pod) for pod in await lab.ready_pods(self.from_)]
+        return [await lab.origin(self.from_)]
+
+    async def _from_one(
+        self, lab: Lab, origin: Origin, protocol: str, target: str
+    ) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        for number in range(self.times):
+            if number and self.pause_s:
+                await asyncio.sleep(self.pause_s)
+            outcomes.append(await self._once(lab, origin, protocol, target))
+        return outcomes
 
     async def _once(self, lab: Lab, origin: Origin, protocol: str, target: str) -> Outcome:
         names, timeout_s = origin.names, self.timeout_s
@@ -116,24 +143,6 @@ class Probe(Step):
             origin, probing.udp_exchange, host, port, self.send, names, timeout_s=timeout_s
         )
 
-    def _judge(self, outcomes: Sequence[Outcome]) -> str:
-        """Return what is not as expected, an empty string if all is."""
-        expect = self.expect
-        for outcome in outcomes:
-            if outcome.result != expect.result:
-                return f"expected {expect.result}, got {outcome}"
-            if expect.status and outcome.status != expect.status:
-                return f"expected HTTP {expect.status}, got {outcome.status}"
-            if not expect.status and outcome.status >= 400:
-                return f"got HTTP {outcome.status}: {outcome.body[:200]}"
-            if not re.search(expect.body, outcome.body, re.MULTILINE):
-                return f'answer does not match "{expect.body}": {outcome.body[:200]}'
-        found = len(_counts(outcomes))
-        if expect.backends and found != expect.backends:
-            seen = _spread(outcomes)
-            return f"expected answers from {expect.backends} backends, got {found}: {seen}"
-        return ""
-
 
 def _host_port(target: str) -> tuple[str, int]:
     host, _, port = target.rpartition(":")
@@ -142,23 +151,15 @@ def _host_port(target: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def _counts(outcomes: Sequence[Outcome]) -> Counter[str]:
-    """Count the answers by their first lines: further ones may tell the asker's own port."""
-    return Counter(o.body.splitlines()[0] if o.body else str(o) for o in outcomes)
-
-
-def _spread(outcomes: Sequence[Outcome]) -> str:
-    return ", ".join(f"{answer} ×{count}" for answer, count in sorted(_counts(outcomes).items()))
-
-
-def _summary(outcomes: Sequence[Outcome]) -> str:
+def _summary(outcomes: Sequence[Outcome], *, whole: bool) -> str:
     first = outcomes[0]
     milliseconds = 1000 * sorted(outcome.seconds for outcome in outcomes)[len(outcomes) // 2]
     if first.result != Result.OK:
         return f"{first}, as expected"
     if len(outcomes) == 1:
-        return f"{next(iter(_counts(outcomes)))} ({milliseconds:.1f} ms)"
-    return f"{_spread(outcomes)} (median {milliseconds:.1f} ms)"
+        lines = first.body.splitlines()[: None if whole else 1]
+        return f"{', '.join(lines) or first} ({milliseconds:.1f} ms)"
+    return f"{spread(outcomes)} (median {milliseconds:.1f} ms)"
 
 
 STEP: Final = Probe

@@ -19,6 +19,8 @@ from netemu.model.schema import ApiObject
 
 _STATES = (
     "ready",
+    "settled",
+    "NotReady",
     "deleted",
     "exists",
     "Available",
@@ -39,15 +41,20 @@ class Wait(Step):
     for_: str
     """`deployment/web`, `pod/client`, `node/worker-1` …"""
     until: str = "ready"
-    """`ready`: a Deployment or ReplicaSet whose Pods are all there, updated and ready; else
-    the condition of that name in any case: `Available`, `Ready`; `deleted`; `exists`."""
+    """`ready`: a Deployment or ReplicaSet whose Pods are all there, updated and ready;
+    `settled`: and of those that had to go the last is gone. `NotReady`: the condition Ready is
+    not True. Else the condition of that name in any case: `Available`, `Ready`, `Initialized`;
+    `deleted`; `exists`."""
     within_s: float = msgspec.field(default=30.0, name="withinSeconds")
+    """How long it may take."""
 
     def title(self) -> str:
         return f"wait until {self.for_} is {self.until}"
 
     def check(self, folder: Path) -> None:
-        references.check(self.for_)
+        kind = references.check(self.for_)
+        if self.until == "settled" and kind.type not in (Deployment, ReplicaSet):
+            raise UserError(f"until: a {kind.singular} does not settle; a deployment does")
         # Readiness gates have conditions of anybody's naming: `example.com/ready`.
         if "/" not in self.until and self.until.lower() not in map(str.lower, _STATES):
             hint = did_you_mean(self.until, list(_STATES)) or f"; there are: {', '.join(_STATES)}"
@@ -79,9 +86,12 @@ class Wait(Step):
         """Return whether it is as it should be, and how it is."""
         if self.until in ("deleted", "exists"):
             return self.until == "exists", "it is there"
-        if self.until == "ready" and isinstance(obj, Deployment | ReplicaSet):
+        if self.until in ("ready", "settled") and isinstance(obj, Deployment | ReplicaSet):
             return await self._have_pods(obj, lab)
         conditions = getattr(getattr(obj, "status", None), "conditions", None) or []
+        if self.until == "NotReady":
+            ready = any(c.type == "Ready" and c.status == "True" for c in conditions)
+            return not ready, _conditions(conditions)
         holds = any(c.type.lower() == self.until.lower() and c.status == "True" for c in conditions)
         return holds, _conditions(conditions)
 
@@ -90,11 +100,15 @@ class Wait(Step):
         # The status may be older than what has just happened to a Pod: count them, too.
         pods = await lab.pods(self.for_)
         ready = sum(is_ready(pod) for pod in pods)
-        holds = _has_settled(owner, wanted) and ready == len(pods) == wanted
-        return holds, f"{ready} of {len(pods)} Pods ready, {wanted} wanted"
+        holds = _is_done(owner, wanted) and ready == len(pods) == wanted
+        said = f"{ready} of {len(pods)} Pods ready, {wanted} wanted"
+        if not holds or self.until == "ready":
+            return holds, said
+        ending = await lab.ending_pods(owner)
+        return not ending, f"{said}, {len(ending)} ending"
 
 
-def _has_settled(owner: Deployment | ReplicaSet, wanted: int) -> bool:
+def _is_done(owner: Deployment | ReplicaSet, wanted: int) -> bool:
     """Whether the controller has seen the object as it is, and is done with it."""
     status: Any = owner.status
     if (status.observed_generation or 0) < (owner.metadata.generation or 0):
