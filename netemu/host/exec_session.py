@@ -14,7 +14,7 @@ import os
 import socket
 import struct
 import termios
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from netemu.errors import HostError
 from netemu.host.zygote import messages
@@ -29,6 +29,8 @@ _LINGER_S = 0.25
 
 class UnixExecSession:
     """Keeps `host.contract.ExecSession`."""
+
+    _doing = "exec"
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -47,38 +49,53 @@ class UnixExecSession:
     @classmethod
     async def start(cls, path: str, request: messages.Exec, *, stdin: bool) -> UnixExecSession:
         """Start the process; HostError if the program is not there or the container is gone."""
+        session = cls(cls._connect(path))
+        theirs = []
+        if not request.tty:
+            theirs = [session._make_input(stdin=stdin), *session._make_outputs()]
+        await session._begin(request, theirs)
+        return session
+
+    @classmethod
+    def _connect(cls, path: str) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             connection.connect(path)
         except OSError as error:
             connection.close()
             answer = error.strerror or ""
-            raise HostError("exec", where=path, answer=answer, errno=error.errno or 0) from error
-        session = cls(connection)
-        theirs = [] if request.tty else session._make_pipes(stdin=stdin)
+            raise HostError(
+                cls._doing, where=path, answer=answer, errno=error.errno or 0
+            ) from error
+        return connection
+
+    async def _begin(self, request: messages.Request, theirs: Sequence[int]) -> None:
+        """Send the request with the descriptors that go with it, and wait for the answer."""
         try:
-            socket.send_fds(connection, [messages.frame(request)], theirs)
+            socket.send_fds(self._connection, [messages.frame(request)], theirs)
         finally:
             for fd in theirs:
                 os.close(fd)
-        connection.setblocking(False)
-        session._loop.add_reader(connection.fileno(), session._receive)
+        self._connection.setblocking(False)
+        self._loop.add_reader(self._connection.fileno(), self._receive)
         try:
-            await session._started
+            await self._started
         except BaseException:
-            session.close()
+            self.close()
             raise
-        session._resume()
-        return session
+        self._resume()
 
-    def _make_pipes(self, *, stdin: bool) -> list[int]:
+    def _make_input(self, *, stdin: bool) -> int:
+        """Make our end; return the child's."""
+        if not stdin:
+            return os.open("/dev/null", os.O_RDONLY)
+        theirs, self._stdin = os.pipe()
+        os.set_blocking(self._stdin, False)
+        return theirs
+
+    def _make_outputs(self) -> list[int]:
         """Make our ends; return the child's."""
-        if stdin:
-            child_stdin, self._stdin = os.pipe()
-            os.set_blocking(self._stdin, False)
-        else:
-            child_stdin = os.open("/dev/null", os.O_RDONLY)
-        theirs = [child_stdin]
+        theirs = []
         for stream in (1, 2):
             ours, child = os.pipe()
             os.set_blocking(ours, False)
@@ -101,7 +118,7 @@ class UnixExecSession:
             self._hear(messages.decode_reply(body))
         if not data:
             self._loop.remove_reader(self._connection.fileno())
-            self._fail(HostError("exec", answer="the zygote hung up"))
+            self._fail(HostError(self._doing, answer="the zygote hung up"))
 
     def _take_terminal(self, fd: int) -> None:
         os.set_blocking(fd, False)
@@ -223,8 +240,11 @@ class UnixExecSession:
         return await asyncio.shield(self._exit)
 
     async def kill(self) -> None:
+        self._send(messages.KillExec(seq=0))
+
+    def _send(self, request: messages.Request) -> None:
         with contextlib.suppress(OSError):
-            self._connection.send(messages.frame(messages.KillExec(seq=0)))
+            self._connection.send(messages.frame(request))
 
     async def capture(self) -> tuple[int, bytes]:
         """Return the exit code and what was written, up to a bound: it may be endless."""
@@ -245,7 +265,7 @@ class UnixExecSession:
         if self._stdin >= 0:
             os.close(self._stdin)
             self._stdin = -1
-        self._fail(HostError("exec", answer="the session is closed"))
+        self._fail(HostError(self._doing, answer="the session is closed"))
 
 
 def _settle(future: asyncio.Future[None]) -> Callable[..., None]:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import cast
 
 from netemu.errors import HostError
+from netemu.host.attach_session import UnixAttachSession
 from netemu.host.exec_session import UnixExecSession
 from netemu.host.zygote import birth, messages
 from netemu.host.zygote.messages import Done, Failed, Frames, Listing, Reply, Request
@@ -167,6 +168,10 @@ class ZygoteRuntime:
             seq=self._number(), container=container_id, argv=list(argv), tty=tty
         )
         return await UnixExecSession.start(self._path, request, stdin=stdin)
+
+    async def attach(self, container_id: str, *, stdin: bool = False) -> UnixAttachSession:
+        request = messages.Attach(seq=self._number(), container=container_id, stdin=stdin)
+        return await UnixAttachSession.join(self._path, request)
 
     async def exec_capture(
         self, container_id: str, argv: Sequence[str], *, timeout_s: float

@@ -79,11 +79,6 @@ POD_CONTEXT_GAPS: tuple[Gap[PodContext], ...] = (
         "the host's /etc/group is not looked at",
         lambda c: c.supplemental_groups_policy == "Merge",
     ),
-    Gap(
-        "securityContext.fsGroupChangePolicy",
-        "a volume's group is set when it is made",
-        lambda c: c.fs_group_change_policy,
-    ),
 )
 
 CONTAINER_CONTEXT_GAPS: tuple[Gap[SecurityContext], ...] = (
@@ -97,14 +92,7 @@ CONTAINER_CONTEXT_GAPS: tuple[Gap[SecurityContext], ...] = (
 
 CONTAINER_GAPS: tuple[Gap[Container], ...] = (
     Gap("volumeDevices", "there are no block devices", lambda c: c.volume_devices, matters=True),
-    Gap("stdin", "attaching shows output only: use exec", lambda c: c.stdin),
     Gap("resizePolicy", "resources are set at the start", lambda c: c.resize_policy),
-    Gap("restartPolicyRules", "the Pod's restartPolicy counts", lambda c: c.restart_policy_rules),
-    Gap(
-        "lifecycle.stopSignal",
-        "it gets SIGTERM",
-        lambda c: c.lifecycle and c.lifecycle.stop_signal not in (None, "", "SIGTERM"),
-    ),
     Gap("resources.claims", "there are no devices", lambda c: c.resources.claims, matters=True),
     Gap(
         "resources.limits",
@@ -112,12 +100,6 @@ CONTAINER_GAPS: tuple[Gap[Container], ...] = (
         lambda c: c.resources.limits.keys() - _LIMITED,
     ),
     Gap("probes.grpc", "that the port takes connections counts", _asks_grpc),
-    Gap(
-        "env.valueFrom.fileKeyRef",
-        "the variable is not set",
-        lambda c: any(e.value_from and e.value_from.file_key_ref for e in c.env),
-        matters=True,
-    ),
     Gap(
         "volumeMounts.recursiveReadOnly",
         "mounts below a read-only one may be writable",
@@ -131,11 +113,6 @@ CONTAINER_GAPS: tuple[Gap[Container], ...] = (
 )
 
 VOLUME_GAPS: tuple[Gap[Volume], ...] = (
-    Gap(
-        "emptyDir.sizeLimit",
-        "it may grow as it likes",
-        lambda v: v.empty_dir and v.empty_dir.size_limit,
-    ),
     Gap(
         "emptyDir.medium",
         "it lies on the disk",

@@ -123,8 +123,9 @@ class PidNamespaces:
             os.close(fd)
         yield from self._then_back()
 
+    @staticmethod
     @contextlib.contextmanager
-    def own(self) -> Iterator[None]:
+    def own() -> Iterator[None]:
         yield
 
     def _then_back(self) -> Iterator[None]:

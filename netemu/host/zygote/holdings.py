@@ -6,8 +6,10 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from netemu.host.zygote.children import StartError
+from netemu.host.zygote.inputs import Input
 from netemu.host.zygote.logs import LogFile, Pipes, Pump
 from netemu.model.runtime import (
     ContainerPhase,
@@ -16,6 +18,9 @@ from netemu.model.runtime import (
     Mount,
     SandboxState,
 )
+
+if TYPE_CHECKING:
+    from netemu.host.zygote.attachments import Attachment
 
 Outcome = Callable[[SandboxState | ContainerState | StartError | None], None]
 
@@ -40,6 +45,8 @@ class Container:
     pipes: Pipes
     log: LogFile
     pumps: list[Pump] = field(default_factory=list)
+    input: Input | None = None
+    attachments: list[Attachment] = field(default_factory=list)
     born: bool = False
     waiting: list[Outcome] = field(default_factory=list)
     removal: list[Callable[[], None]] = field(default_factory=list)

@@ -11,10 +11,11 @@ import functools
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from netemu.host.processes import start_ticks
-from netemu.host.zygote import children
+from netemu.host.zygote import children, inputs
+from netemu.host.zygote.attachments import Attachment
 from netemu.host.zygote.children import Ear, PidNamespaces, StartError
 from netemu.host.zygote.container import Surroundings, become_container
 from netemu.host.zygote.holdings import (
@@ -26,6 +27,7 @@ from netemu.host.zygote.holdings import (
     mount_termination_message,
     note_end,
 )
+from netemu.host.zygote.inputs import Input
 from netemu.host.zygote.logs import LogFile, Pipes, Pump
 from netemu.host.zygote.loop import Loop
 from netemu.host.zygote.processes import Processes
@@ -191,7 +193,7 @@ class Keeper:
             raise StartError(f"container {spec.name}: there is no sandbox {spec.sandbox}")
         mount_termination_message(spec)
         pipes, log = self._pipes(spec.id), LogFile(spec.log_path)
-        streams = pipes.make(user_id=spec.user_id, stdin=spec.stdin)
+        streams = pipes.make(user_id=spec.user_id, stdin=spec.stdin and not spec.tty)
         pumps = pipes.open(log)
         become = functools.partial(
             become_container,
@@ -203,6 +205,8 @@ class Keeper:
         )
         namespaces = self._pid_namespaces
         born_in = namespaces.of(sandbox.state.pid) if sandbox.share_pid else namespaces.new()
+        # While somebody reads: nobody can open it for writing otherwise.
+        feed = inputs.open_fifo(pipes.input_path) if streams[0] >= 0 else -1
         try:
             pid, ear = children.fork(lambda voice: become(voice=voice), born_in=born_in)
         finally:
@@ -211,6 +215,8 @@ class Keeper:
         container = Container(state, spec.cgroup, pipes, log, pumps, waiting=[outcome])
         self._containers[spec.id] = container
         record = ContainerRecord(spec=spec, state=state, pid_start=start_ticks(pid) or 0)
+        if feed >= 0:
+            self._hold_input(container, record, feed)
         self._records.save(record)
         ear.let_go()
         self._pump(container)
@@ -222,10 +228,11 @@ class Keeper:
             return
         container.born = True
         if ear.terminal >= 0:
-            os.set_blocking(ear.terminal, False)
-            # The terminal stands in for the pipes, which nobody writes to.
-            container.pumps.append(Pump(ear.terminal, "stdout", container.log))
-            self._watch_pump(container.pumps[-1])
+            self._take_terminal(container, ear.terminal)
+            with contextlib.suppress(FileNotFoundError):
+                record = self._records.container(container.state.id)
+                self._hold_input(container, record, os.dup(ear.terminal))
+                self._records.save(record)
         if ear.error is not None:
             container.state.phase = ContainerPhase.EXITED
             container.state.error = str(ear.error)
@@ -247,12 +254,16 @@ class Keeper:
             # Elsewhere the end of its first process was the end of all.
             self._around.cgroups.kill(container.cgroup)
         self._stop_pumps(container)
+        if container.input is not None:
+            container.input.close(self._processes)
         if container.state.phase is ContainerPhase.RUNNING:
             note_end(container.state, status)
             if container.state.signal == signal.SIGKILL and container.cgroup:
                 container.state.oom_killed = bool(self._around.cgroups.oom_kills(container.cgroup))
             self._save_state(container)
             self._tell(container.state)
+        for attachment in tuple(container.attachments):
+            attachment.finish()
         for call in container.removal:
             call()
 
@@ -333,10 +344,62 @@ class Keeper:
             self._container_ended(container, None, None)
             return
         self._pump(container)
+        self._adopt_input(container, record)
         with _gone_meanwhile(lambda: self._container_ended(container, None, None)):
             self._processes.watch(
                 state.pid, lambda status: self._container_ended(container, None, status)
             )
+
+    # Those who are attached.
+
+    def attach(
+        self,
+        identity: str,
+        outputs: Sequence[int],
+        *,
+        stdin: bool,
+        ended: Callable[[str], None],
+    ) -> Attachment:
+        """Let somebody follow a running container's output; the descriptors are theirs then."""
+        self.running(identity)
+        return Attachment(
+            self._containers[identity],
+            outputs,
+            feeds=stdin,
+            processes=self._processes,
+            ended=ended,
+        )
+
+    def _hold_input(self, container: Container, record: ContainerRecord, fd: int) -> None:
+        spec = record.spec
+        try:
+            holder = inputs.hold(fd, container.state.pid, spec.title, self._processes)
+        except ProcessLookupError:
+            os.close(fd)  # It has ended already.
+            return
+        record.input_holder, record.input_holder_start = holder, start_ticks(holder) or 0
+        fifo = "" if spec.tty else container.pipes.input_path
+        container.input = Input(fd, fifo=fifo, once=spec.stdin_once, holder=holder)
+
+    def _adopt_input(self, container: Container, record: ContainerRecord) -> None:
+        """Get back what the holder holds; without one the input has ended, or hung up."""
+        spec = record.spec
+        fd = inputs.take_back(record.input_holder, record.input_holder_start)
+        if fd < 0:
+            return
+        fifo = "" if spec.tty else container.pipes.input_path
+        holder = record.input_holder
+        container.input = Input(fd, fifo=fifo, once=spec.stdin_once, holder=holder)
+        with contextlib.suppress(ProcessLookupError):
+            self._processes.watch(holder, lambda _: None)
+        if spec.tty:
+            self._take_terminal(container, os.dup(fd))
+
+    def _take_terminal(self, container: Container, master: int) -> None:
+        """Read from it instead of from the pipes, which nobody writes to."""
+        os.set_blocking(master, False)
+        container.pumps.append(Pump(master, "stdout", container.log))
+        self._watch_pump(container.pumps[-1])
 
     # Descriptors.
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Sequence
+from typing import Protocol
 
 _LONGEST_LINE = 16 << 10
 _ROTATE_AT = 10 << 20
@@ -20,6 +22,12 @@ _FILES = 5
 _READ = 64 << 10
 _PIPE_MAX = 1 << 20
 """What a pipe holds at most: /proc/sys/fs/pipe-max-size as the kernel sets it."""
+
+
+class Follower(Protocol):
+    """Who is told of a stream's bytes as they come."""
+
+    def hear(self, stream: bytes, data: bytes) -> None: ...
 
 
 class LogFile:
@@ -42,6 +50,13 @@ class LogFile:
             self._size += os.write(self._fd, entries)
         if self._size >= self._rotate_at:
             self._rotate()
+
+    def size(self) -> int:
+        """Return how much was written since the last rotation."""
+        try:
+            return self._size if self._fd >= 0 else os.stat(self._path).st_size
+        except FileNotFoundError:
+            return 0
 
     def close(self) -> None:
         if self._fd >= 0:
@@ -81,9 +96,11 @@ class Pump:
 
     def __init__(self, fd: int, stream: str, log: LogFile) -> None:
         self.fd = fd
-        self._stream = stream.encode()
+        self.stream = stream.encode()
+        self.rest = b""
+        """The beginning of a line without an end."""
+        self.followers: Sequence[Follower] = ()
         self._log = log
-        self._rest = b""
 
     def carry(self) -> bool:
         """Carry what is there now; False at the end of the stream."""
@@ -95,9 +112,9 @@ class Pump:
             data = b""
         if data:
             self._take(data)
-        elif self._rest:
-            self._log.write(entry(self._stream, b"F", self._rest, time.time_ns()))
-            self._rest = b""
+        elif self.rest:
+            self._log.write(entry(self.stream, b"F", self.rest, time.time_ns()))
+            self.rest = b""
         return bool(data)
 
     def drain(self) -> None:
@@ -110,9 +127,9 @@ class Pump:
             if not data:
                 break
             self._take(data)
-        if self._rest:
-            self._log.write(entry(self._stream, b"F", self._rest, time.time_ns()))
-            self._rest = b""
+        if self.rest:
+            self._log.write(entry(self.stream, b"F", self.rest, time.time_ns()))
+            self.rest = b""
 
     def close(self) -> None:
         if self.fd >= 0:
@@ -121,14 +138,16 @@ class Pump:
 
     def _take(self, data: bytes) -> None:
         now = time.time_ns()
-        *lines, rest = (self._rest + data).split(b"\n")
-        entries = [part for line in lines for part in _cut(self._stream, line, now)]
+        *lines, rest = (self.rest + data).split(b"\n")
+        entries = [part for line in lines for part in _cut(self.stream, line, now)]
         while len(rest) >= _LONGEST_LINE:
-            entries.append(entry(self._stream, b"P", rest[:_LONGEST_LINE], now))
+            entries.append(entry(self.stream, b"P", rest[:_LONGEST_LINE], now))
             rest = rest[_LONGEST_LINE:]
-        self._rest = rest
+        self.rest = rest
         if entries:
             self._log.write(b"".join(entries))
+        for follower in tuple(self.followers):
+            follower.hear(self.stream, data)
 
 
 def _cut(stream: bytes, line: bytes, now_ns: int) -> list[bytes]:
@@ -156,7 +175,7 @@ class Pipes:
     def make(self, *, user_id: int, stdin: bool) -> list[int]:
         """Make them; return the container's ends: stdin (or -1), stdout, stderr."""
         os.makedirs(self._folder, mode=0o700, exist_ok=True)
-        ends = [self._make("stdin", user_id) if stdin else -1]
+        ends = [self._make_input(user_id) if stdin else -1]
         return [*ends, self._make("stdout", user_id), self._make("stderr", user_id)]
 
     def _make(self, name: str, user_id: int) -> int:
@@ -168,6 +187,17 @@ class Pipes:
         if user_id:
             os.fchown(fd, user_id, -1)
         return fd
+
+    def _make_input(self, user_id: int) -> int:
+        """Return an end that only reads: it sees the end when the last writer has left."""
+        both = self._make("stdin", user_id)  # Without a writer the next line would wait.
+        reading = os.open(self.input_path, os.O_RDONLY | os.O_CLOEXEC)
+        os.close(both)
+        return reading
+
+    @property
+    def input_path(self) -> str:
+        return f"{self._folder}/stdin"
 
     def open(self, log: LogFile) -> list[Pump]:
         """Open our ends; those that are missing are left out."""

@@ -59,6 +59,23 @@ class Exec(msgspec.Struct, tag=True, kw_only=True, omit_defaults=True):
     tty: bool = False
 
 
+class Attach(msgspec.Struct, tag=True, kw_only=True, omit_defaults=True):
+    """Sent with a pipe for stdout and one for stderr; closing the connection detaches.
+
+    The answer, `Attached`, brings the container's input or terminal if it has one.
+    """
+
+    seq: int
+    container: str
+    stdin: bool = False
+
+
+class CloseInput(msgspec.Struct, tag=True, kw_only=True):
+    """Nothing more will be written by whoever this connection's Attach is for."""
+
+    seq: int
+
+
 class KillExec(msgspec.Struct, tag=True, kw_only=True):
     """End the process that this connection's Exec started."""
 
@@ -79,6 +96,8 @@ Request = (
     | RemoveContainer
     | ListAll
     | Exec
+    | Attach
+    | CloseInput
     | KillExec
     | Shutdown
 )
@@ -106,7 +125,17 @@ class Listing(msgspec.Struct, tag=True, kw_only=True):
     containers: list[ContainerState]
 
 
+class Attached(msgspec.Struct, tag=True, kw_only=True, omit_defaults=True):
+    seq: int
+    logged_bytes: int = 0
+    """How much of the log came before what the pipes bring."""
+    ends_input: bool = False
+    """The container's input ends with this one's (`stdinOnce`, without a terminal)."""
+
+
 class ExecEnded(msgspec.Struct, tag=True, kw_only=True):
+    """The process has ended, or the container that this connection was attached to."""
+
     seq: int
     exit_code: int
 
@@ -115,7 +144,7 @@ class ContainerExited(msgspec.Struct, tag=True, kw_only=True):
     state: ContainerState
 
 
-Reply = Done | Failed | Listing | ExecEnded | ContainerExited
+Reply = Done | Failed | Listing | Attached | ExecEnded | ContainerExited
 
 _encoder = msgspec.msgpack.Encoder()
 _requests: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)

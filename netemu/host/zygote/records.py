@@ -26,6 +26,9 @@ class ContainerRecord(msgspec.Struct, kw_only=True):
     spec: ContainerSpec
     state: ContainerState
     pid_start: int
+    input_holder: int = 0
+    """The process that keeps its input open, and when that one was started."""
+    input_holder_start: int = 0
 
 
 _Record = TypeVar("_Record", SandboxRecord, ContainerRecord)

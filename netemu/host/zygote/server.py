@@ -11,11 +11,12 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
 from netemu.host.zygote import children, messages
+from netemu.host.zygote.attachments import Attachment
 from netemu.host.zygote.cgroup import Cgroups
 from netemu.host.zygote.children import Ear, PidNamespaces, StartError
 from netemu.host.zygote.confinement import known_to_kernel
@@ -45,6 +46,7 @@ class Client:
         self.exec_pid = 0
         self.exec_doomed = False
         """It is to be killed, if need be as soon as its pid is known."""
+        self.attachment: Attachment | None = None
         self._loop = loop
         self._unsent = bytearray()
         self._events = 0
@@ -160,6 +162,8 @@ class Zygote:
         self._loop.forget(fd)
         self._clients.pop(fd, None)
         self._kill_exec(client)
+        if client.attachment is not None:
+            client.attachment.leave()
         client.close()
 
     def _send(self, client: Client, reply: Reply, fds: tuple[int, ...] = ()) -> None:
@@ -213,6 +217,11 @@ class Zygote:
                 self._send(client, self._listing(request.seq))
             case messages.Exec():
                 self._exec(client, request)
+            case messages.Attach():
+                self._attach(client, request)
+            case messages.CloseInput():
+                if client.attachment is not None:
+                    client.attachment.close_input()
             case messages.KillExec():
                 self._kill_exec(client)
             case messages.Shutdown():
@@ -244,10 +253,7 @@ class Zygote:
     def _exec(self, client: Client, request: messages.Exec) -> None:
         streams = client.take_fds()
         try:
-            if client.exec_begun:
-                raise StartError("this connection has an exec already", errno.EBUSY)
-            if len(streams) != (0 if request.tty else 3):
-                raise StartError(f"{len(streams)} streams came along", errno.EINVAL)
+            _require(client, streams, 0 if request.tty else 3)
             pid, ear = self._fork_exec(request, streams)
         finally:
             for fd in streams:
@@ -309,6 +315,40 @@ class Zygote:
         exit_code = code if code >= 0 else 128 - code
         self._send(client, messages.ExecEnded(seq=request.seq, exit_code=exit_code))
 
+    # Attach.
+
+    def _attach(self, client: Client, request: messages.Attach) -> None:
+        outputs = client.take_fds()
+        try:
+            _require(client, outputs, 2)
+            attachment = self._keeper.attach(
+                request.container,
+                outputs,
+                stdin=request.stdin,
+                ended=lambda why: self._detached(client, request, why),
+            )
+        except StartError:
+            for fd in outputs:
+                os.close(fd)
+            raise
+        client.exec_begun = True
+        client.attachment = attachment
+        answer = messages.Attached(
+            seq=request.seq,
+            logged_bytes=attachment.logged_bytes,
+            ends_input=attachment.ends_input,
+        )
+        feed = attachment.input()
+        self._send(client, answer, (feed,) if feed >= 0 else ())
+        if feed >= 0:
+            os.close(feed)
+
+    def _detached(self, client: Client, request: messages.Attach, why: str) -> None:
+        if why:
+            self._fail(client, request, StartError(why))
+        else:
+            self._send(client, messages.ExecEnded(seq=request.seq, exit_code=0))
+
     # The end.
 
     def _shut_down(self, client: Client, request: messages.Shutdown) -> None:
@@ -336,6 +376,13 @@ class Zygote:
             os.rmdir(f"{self._run_dir}/containers")
 
 
+def _require(client: Client, streams: Sequence[int], count: int) -> None:
+    if client.exec_begun:
+        raise StartError("this connection has an exec already", errno.EBUSY)
+    if len(streams) != count:
+        raise StartError(f"{len(streams)} streams came along", errno.EINVAL)
+
+
 def _ignore(_: object) -> None:
     """Nobody waits for this one."""
 
@@ -348,5 +395,7 @@ def _describe(request: Request) -> str:
             return f"starting container {request.spec.name}"
         case messages.Exec():
             return f"exec in container {request.container}"
+        case messages.Attach():
+            return f"attaching to container {request.container}"
         case _:
             return type(request).__name__

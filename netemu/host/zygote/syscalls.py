@@ -39,12 +39,13 @@ PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 
 _CAPABILITY_VERSION_3 = 0x20080522
-_CLONE3 = 435  # These three have the same number on every architecture.
+_CLONE3 = 435  # These four have the same number on every architecture.
 _CLONE_PARENT = 0x00008000
 _CLOSE_RANGE = 436
 _OPENAT2 = 437
 _RESOLVE_NO_MAGICLINKS = 0x02
 _RESOLVE_BENEATH = 0x08
+_PIDFD_GETFD = 438
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "ppc64le": 203, "s390x": 217}
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -150,6 +151,16 @@ def fork_sibling() -> int:
     arguments = (ctypes.c_uint64 * 8)(_CLONE_PARENT)
     size = ctypes.c_size_t(ctypes.sizeof(arguments))
     return _check(_libc.syscall(_CLONE3, ctypes.byref(arguments), size), "clone3")
+
+
+def take_descriptor(pid: int, number: int) -> int:
+    """Return a descriptor of what another process has open under a number."""
+    handle = os.pidfd_open(pid)
+    try:
+        taken = _libc.syscall(_PIDFD_GETFD, handle, number, 0)
+        return _check(taken, f"pidfd_getfd {pid} {number}")
+    finally:
+        os.close(handle)
 
 
 def open_beneath(folder: int, path: str) -> int:

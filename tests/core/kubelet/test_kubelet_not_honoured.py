@@ -77,28 +77,14 @@ containers:
             "{securityContext: {supplementalGroupsPolicy: Merge}}",
         ),
         (
-            "securityContext.fsGroupChangePolicy",
-            "{securityContext: {fsGroupChangePolicy: Always}}",
-        ),
-        (
             "securityContext.procMount",
             "{containers: [{name: a, securityContext: {procMount: Unmasked}}]}",
         ),
         ("volumeDevices", "{containers: [{name: a, volumeDevices: [{name: v}]}]}"),
-        ("stdin", "{containers: [{name: a, stdin: true}]}"),
         ("resizePolicy", "{containers: [{name: a, resizePolicy: [{resourceName: cpu}]}]}"),
-        (
-            "restartPolicyRules",
-            "{containers: [{name: a, restartPolicyRules: [{action: Restart}]}]}",
-        ),
-        ("lifecycle.stopSignal", "{containers: [{name: a, lifecycle: {stopSignal: SIGINT}}]}"),
         ("resources.claims", "{containers: [{name: a, resources: {claims: [{name: g}]}}]}"),
         ("resources.limits", "{containers: [{name: a, resources: {limits: {x.io/gpu: 1}}}]}"),
         ("probes.grpc", "{containers: [{name: a, readinessProbe: {grpc: {port: 1}}}]}"),
-        (
-            "env.valueFrom.fileKeyRef",
-            "{containers: [{name: a, env: [{name: x, valueFrom: {fileKeyRef: {key: k}}}]}]}",
-        ),
         (
             "volumeMounts.recursiveReadOnly",
             "{containers: [{name: a, volumeMounts: [{name: v, recursiveReadOnly: Enabled}]}]}",
@@ -107,7 +93,6 @@ containers:
             "volumeMounts.bindMountOptions",
             "{containers: [{name: a, volumeMounts: [{name: v, bindMountOptions: [noexec]}]}]}",
         ),
-        ("emptyDir.sizeLimit", "{volumes: [{name: v, emptyDir: {sizeLimit: 1Mi}}]}"),
         ("emptyDir.medium", "{volumes: [{name: v, emptyDir: {medium: HugePages}}]}"),
         (
             "projected.sources.clusterTrustBundle",

@@ -414,8 +414,8 @@ spec:
     assert await cluster.exec("keeper", "id", "-u") == "1000\n"
 
 
-async def test_attaching_shows_what_a_young_container_has_said(cluster: Cluster) -> None:
-    """From its first word to its exit code; input is said not to get there."""
+async def test_attaching_joins_a_container(cluster: Cluster) -> None:
+    """A young one is heard from its first word on; what is typed gets there if it listens."""
     await cluster.apply("""
 apiVersion: v1
 kind: Pod
@@ -423,18 +423,18 @@ metadata: {name: talker, namespace: default}
 spec:
   restartPolicy: Never
   containers:
-  - {name: c, image: busybox, stdin: true, command: [sh, -c, "echo hello; sleep 0.5; exit 3"]}
+  - {name: c, image: busybox, stdin: true, command: [sh, -c, "echo hello; read x; echo $x; exit 3"]}
+  - {name: deaf, image: busybox, command: [sleep, "60"]}
 """)
     pod = await cluster.ready("talker")
     session = await cluster.kubelet.open_attach(pod, "c", stdin=True)
-    said = [piece async for piece in session.output()]
-    assert [text for stream, text in said if stream == 1] == [b"hello\n"]
-    assert [b"use exec" in text for stream, text in said if stream == 2] == [True]
-    assert await session.wait() == 3
-    assert (
-        "NotHonoured",
-        "netemu stores but does not honour stdin of c (attaching shows output only: use exec)",
-    ) in await cluster.events("talker")
-    await cluster.waits_for("talker", lambda found: found.status.phase == "Failed")
+    await session.write_stdin(b"typed\n")
+    said = b"".join([text async for stream, text in session.output() if stream == 1])
+    assert said == b"hello\ntyped\n"
+    assert await session.wait() == 0
+    deaf = await cluster.kubelet.open_attach(pod, "deaf", stdin=True)
+    assert b"has no input" in (await anext(aiter(deaf.output())))[1]
+    await deaf.write_stdin(b"lost")
+    await deaf.kill()
     with pytest.raises(ApiError, match="is not running"):
         await cluster.kubelet.open_attach(pod, "c")

@@ -7,7 +7,7 @@ import os
 import signal
 
 import pytest
-from zygote_pods import CLUSTER, PRELOAD, eventually
+from zygote_pods import CLUSTER, PRELOAD, eventually, kill_zygote
 
 from netemu.errors import HostError
 from netemu.host import netns
@@ -19,18 +19,6 @@ pytestmark = pytest.mark.root
 
 async def _restart(pods) -> None:
     await start_zygote(pods.run_dir, pods.folder / "state", CLUSTER, PRELOAD)
-
-
-async def _kill_zygote(pods) -> None:
-    pid = await pods.runtime.pid()
-    handle = os.pidfd_open(pid)
-    signal.pidfd_send_signal(handle, signal.SIGKILL)
-    # Not waitid: whose child it is depends on how the tests were started.
-    gone = asyncio.Event()
-    asyncio.get_running_loop().add_reader(handle, gone.set)
-    await gone.wait()
-    asyncio.get_running_loop().remove_reader(handle)
-    os.close(handle)
 
 
 async def test_the_next_daemon_finds_everything(pods):
@@ -56,7 +44,7 @@ async def test_containers_outlive_the_zygote(pods):
     """The next zygote adopts them: logs go on, exec works, and their end is seen."""
     pod = await pods.start("sh", "-c", "while true; do echo tick; sleep 0.02; done")
     await eventually(lambda: "tick" in pods.log("web-c"))
-    await _kill_zygote(pods)
+    await kill_zygote(pods)
     assert os.path.exists(f"/proc/{pod.pid}")
     before = len(pods.log("web-c"))
     await _restart(pods)
@@ -83,7 +71,7 @@ async def test_an_exit_that_nobody_saw_is_unknown(pods):
     await eventually(lambda: "up" in pods.log("web-c"))
     ended = await pods.start("sh", "-c", "exit 4", name="before")
     await pods.ended(ended.id)
-    await _kill_zygote(pods)
+    await kill_zygote(pods)
     os.kill(pod.pid, signal.SIGTERM)
     await eventually(lambda: not _runs(pod.pid))
     await _restart(pods)
@@ -102,7 +90,7 @@ def _runs(pid: int) -> bool:
 
 async def test_a_request_waits_for_the_next_zygote(pods):
     """A daemon that asks while there is none gets its answer from the next."""
-    await _kill_zygote(pods)
+    await kill_zygote(pods)
     asking = asyncio.ensure_future(pods.sandbox("late"))
     await asyncio.sleep(0)
     await _restart(pods)
@@ -166,7 +154,7 @@ async def test_a_zygote_is_revived_by_whoever_needs_it(pods):
     events = pods.runtime.events()
     told = asyncio.ensure_future(anext(events))
     (state,) = await pods.runtime.containers()
-    await _kill_zygote(pods)
+    await kill_zygote(pods)
     os.kill(state.pid, signal.SIGKILL)
     ended = await asyncio.wait_for(told, 10)
     await events.aclose()

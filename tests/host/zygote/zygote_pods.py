@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -87,3 +89,15 @@ class Pods:
         return self.start(
             entrypoint="netemu.images.standin:main", args=list(args), **({"name": "c"} | more)
         )
+
+
+async def kill_zygote(pods: Pods) -> None:
+    pid = await pods.runtime.pid()
+    handle = os.pidfd_open(pid)
+    signal.pidfd_send_signal(handle, signal.SIGKILL)
+    # Not waitid: whose child it is depends on how the tests were started.
+    gone = asyncio.Event()
+    asyncio.get_running_loop().add_reader(handle, gone.set)
+    await gone.wait()
+    asyncio.get_running_loop().remove_reader(handle)
+    os.close(handle)
