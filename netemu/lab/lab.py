@@ -7,6 +7,7 @@ the network namespace of the pod, node or host that a step names.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import os
 import re
@@ -72,6 +73,8 @@ class Lab:
     _netns: dict[tuple[str, int], Netns] = field(default_factory=dict)
     _resolv_confs: dict[str, ResolvConf] = field(default_factory=dict)
     """By Pod's uid."""
+    _origins: dict[str, Origin] = field(default_factory=dict)
+    """Of Pods, as they were when they were last asked for."""
 
     def close(self) -> None:
         for load in self.loads.values():
@@ -161,7 +164,13 @@ class Lab:
             path = f"/run/netns/{names.node_netns(self.settings.name, self.node(name).name)}"
             conf = ResolvConf((str(self.settings.cluster_dns),))
             return Origin(reference, path, Names(conf, self._known_names()))
-        return await self.pod_origin(await self.ready_pod(reference))
+        try:
+            self._origins[reference] = await self.pod_origin(await self.ready_pod(reference))
+        except ApiError as error:
+            # Without its API server a cluster goes on: packets leave from where they did.
+            if error.code != 503 or reference not in self._origins:
+                raise
+        return self._origins[reference]
 
     def _known_names(self) -> dict[str, str]:
         """Names that need no question, outside of Pods."""
@@ -181,6 +190,16 @@ class Lab:
             self._resolv_confs[meta.uid] = ResolvConf.parse(text.decode(errors="replace"))
         names_of_pod = Names(self._resolv_confs[meta.uid], {})
         return Origin(f"pod/{meta.name}", f"/run/netns/{netns}", names_of_pod)
+
+    async def running_pod(self, reference: str) -> Pod:
+        """Return the Pod that is named if it runs, ready or not; else `ready_pod`."""
+        kind, namespace, name = self.split(reference)
+        if resource_named(kind).type is Pod:
+            with contextlib.suppress(ApiError):
+                pod = await self.client.get(Pod, name, namespace)
+                if pod.status.phase == "Running" and not pod.metadata.deletion_timestamp:
+                    return pod
+        return await self.ready_pod(reference)
 
     async def ready_pods(self, reference: str) -> list[Pod]:
         """Return all Ready Pods of the reference, by name; waits for the first."""

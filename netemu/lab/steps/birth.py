@@ -39,9 +39,11 @@ class Moment:
 
 class Birth(Step):
     apply: str
+    """A manifest beside the scenario."""
     of: str
     """`deployment/NAME`: its birth is over when it is available."""
     within_s: float = msgspec.field(default=20.0, name="withinSeconds")
+    """How long the birth may take."""
 
     def check(self, folder: Path) -> None:
         Apply(file=self.apply).check(folder)

@@ -19,7 +19,9 @@ class Delete(Step):
     target: str
     """`service/web`, `pod/client` …"""
     grace_period_s: int | None = msgspec.field(default=None, name="gracePeriodSeconds")
+    """0 ends Pods at once; by default the object's own."""
     within_s: float = msgspec.field(default=40.0, name="withinSeconds")
+    """How long it may take until it is gone."""
 
     def title(self) -> str:
         return f"delete {self.target}"

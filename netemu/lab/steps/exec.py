@@ -19,15 +19,18 @@ from netemu.model.wire import ApiStruct
 
 class ExecExpectation(ApiStruct):
     exit_code: int = 0
+    """The command's own."""
     output: str = ""
     """A regular expression that the joined output must contain."""
 
 
 class Exec(Step):
     in_: str
-    """`pod/NAME`, `deployment/NAME` …: the first ready Pod."""
+    """`pod/NAME`, ready or not; `deployment/NAME` and the like: the first ready Pod."""
     command: list[str]
+    """The program and its arguments, a list: no shell reads it."""
     container: str = ""
+    """By default the Pod's first, or the one that its annotation names."""
     expect: ExecExpectation = msgspec.field(default_factory=ExecExpectation)
 
     def title(self) -> str:
@@ -40,7 +43,7 @@ class Exec(Step):
             raise UserError("command: a program is needed")
 
     async def run(self, lab: Lab) -> str:
-        pod = await lab.ready_pod(self.in_)
+        pod = await lab.running_pod(self.in_)
         container = self.container or default_container(pod)
         code, output = await run_in_pod(lab.client, pod, self.command, container=container)
         text = output.decode(errors="replace").strip()

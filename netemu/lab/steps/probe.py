@@ -158,7 +158,8 @@ def _summary(outcomes: Sequence[Outcome], *, whole: bool) -> str:
         return f"{first}, as expected"
     if len(outcomes) == 1:
         lines = first.body.splitlines()[: None if whole else 1]
-        return f"{', '.join(lines) or first} ({milliseconds:.1f} ms)"
+        said = f"HTTP {first.status}" if first.status >= 400 else ", ".join(lines) or str(first)
+        return f"{said} ({milliseconds:.1f} ms)"
     return f"{spread(outcomes)} (median {milliseconds:.1f} ms)"
 
 

@@ -12,6 +12,7 @@ class Say(Step):
     SHORTHAND: ClassVar[str] = "text"
 
     text: str
+    """What is said. Nothing is done, so it does not count as a step."""
 
     def title(self) -> str:
         return self.text.strip()

@@ -17,6 +17,7 @@ class Scale(Step):
     target: str
     """`deployment/NAME` or `replicaset/NAME`."""
     replicas: int
+    """How many Pods there shall be."""
 
     def title(self) -> str:
         return f"scale {self.target} to {self.replicas}"
