@@ -68,7 +68,7 @@ class HttpsClient:
         """With `dry_run` the server checks whatever is written, and stores nothing."""
         self.access = access
         self._dry_run = dry_run
-        self._tls = _tls_context(access)
+        self._tls = tls_context(access)
         self._user_agent = user_agent
         self._session: aiohttp.ClientSession | None = None
 
@@ -308,7 +308,8 @@ def _read_token(path: str) -> str:
         return ""  # The server will say what it thinks of that.
 
 
-def _tls_context(access: ApiAccess) -> ssl.SSLContext:
+def tls_context(access: ApiAccess) -> ssl.SSLContext:
+    """Return what recognises the server, and shows it who we are."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if access.ca_pem:
         context.load_verify_locations(cadata=access.ca_pem.decode())

@@ -17,6 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from netemu.client.contract import Client
+from netemu.client.gated import GatedClient
+from netemu.client.https import tls_context
+from netemu.client.kubeconfig import ApiAccess
 from netemu.cluster import readiness
 from netemu.cluster.access import write_kubeconfig
 from netemu.cluster.control import Wish
@@ -28,9 +31,10 @@ from netemu.daemons.apiserver.server import ApiServer
 from netemu.daemons.controller_manager import ControllerManager
 from netemu.daemons.kube_proxy import KubeProxy
 from netemu.daemons.kubelet import Kubelet
+from netemu.daemons.node_link import NodeLink
 from netemu.daemons.overlay import Overlay, backend_named
 from netemu.daemons.scheduler import Scheduler
-from netemu.daemons.service_feed import ServiceFeed
+from netemu.daemons.service_feed import NodeFeed, ServiceFeed
 from netemu.daemons.supervisor import keep_running
 from netemu.errors import ApiError
 from netemu.host import clusters, netns, underlay
@@ -62,9 +66,10 @@ class ClusterDaemon:
     settings: ClusterSettings
     nodes: dict[str, Netns] = field(default_factory=dict)
     kubelets: dict[str, Kubelet] = field(default_factory=dict)
+    links: dict[str, NodeLink] = field(default_factory=dict)
     _running: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     """Each powered node's components."""
-    _converging: asyncio.Lock = field(default_factory=asyncio.Lock)
+    converging: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def open_api(self) -> ApiServer:
         """Read keys and store; nothing is served yet."""
@@ -105,10 +110,7 @@ class ClusterDaemon:
     async def wire_nodes(self, runtime: ZygoteRuntime) -> None:
         """Make the switch and the nodes, or find those that are there, and cable them."""
         self.runtime = runtime
-        switch = SandboxSpec(
-            id=UNDERLAY_SANDBOX, kind=SandboxKind.NODE, name="underlay", hostname="underlay"
-        )
-        entering = self._enter(names.underlay_netns(self.settings.name), switch)
+        entering = self._enter(UNDERLAY_SANDBOX)
         self.switch, *_ = await asyncio.gather(entering, self._enter_nodes())
         await self._wire()
         dead = [node.name for node in self.settings.nodes if not node.powered]
@@ -118,20 +120,7 @@ class ClusterDaemon:
     async def _enter_nodes(self) -> None:
         """Make the namespaces of all nodes that have power, or enter those that are there."""
         new = [node for node in self.settings.powered_nodes if node.name not in self.nodes]
-        entering = (
-            self._enter(
-                names.node_netns(self.settings.name, node.name),
-                SandboxSpec(
-                    id=node_sandbox_id(node.name),
-                    kind=SandboxKind.NODE,
-                    node=node.name,
-                    name=node.name,
-                    hostname=node.name,
-                ),
-            )
-            for node in new
-        )
-        spaces = await asyncio.gather(*entering)
+        spaces = await asyncio.gather(*(self._enter(node.name) for node in new))
         self.nodes |= {node.name: space for node, space in zip(new, spaces, strict=True)}
 
     async def _wire(self) -> None:
@@ -145,7 +134,7 @@ class ClusterDaemon:
 
     async def converge(self, wish: Wish) -> None:
         """Make true what the settings on disk say of the nodes; safe to repeat."""
-        async with self._converging:
+        async with self.converging:
             await self._follow(clusters.load_settings(self.settings.name))
         if wish.wait_for:
             client = self.api.client(self._user("system:netemu"))
@@ -163,6 +152,8 @@ class ClusterDaemon:
         new = [node for node in wanted.powered_nodes if node.name not in self.nodes]
         await self._enter_nodes()
         await self._wire()
+        for link in self.links.values():
+            link.doubt()
         for node in new:
             self._start_node(node)
 
@@ -173,6 +164,7 @@ class ClusterDaemon:
             running.cancel()
             await asyncio.wait([running])
         self.kubelets.pop(name, None)
+        self.links.pop(name, None)
         if (space := self.nodes.pop(name, None)) is not None:
             await asyncio.to_thread(space.close)
         await self._clear(name)
@@ -186,7 +178,8 @@ class ClusterDaemon:
         leases = self.settings.state_dir / "networks" / name
         await asyncio.to_thread(shutil.rmtree, leases, ignore_errors=True)
 
-    async def _enter(self, name: str, spec: SandboxSpec) -> Netns:
+    async def _enter(self, place: str) -> Netns:
+        name, spec = self._netns_of(place), self._sandbox_of(place)
         sandbox = await self.runtime.create_sandbox(spec)
         if not sandbox.alive:
             # Its holder was killed. The namespace lives on under its name, with all cables.
@@ -197,6 +190,41 @@ class ClusterDaemon:
             sandbox = await self.runtime.create_sandbox(spec)
         path = netns.publish(sandbox.pid, name)
         return Netns.open(path, name=spec.name)
+
+    async def hold_nodes(self) -> dict[str, str]:
+        """Put holders and names back that are gone; return what was done, by node."""
+        spaces = {UNDERLAY_SANDBOX: self.switch, **self.nodes}
+        held = {s.id: s for s in await self.runtime.sandboxes() if s.kind is SandboxKind.NODE}
+        done = {}
+        for place, space in spaces.items():
+            spec = self._sandbox_of(place)
+            published = self._netns_of(place)
+            holder = held.get(spec.id)
+            if holder is None or not holder.alive:
+                if holder is not None:
+                    await self.runtime.remove_sandbox(spec.id)
+                spec.netns_path = space.path_by_thread()
+                holder = await self.runtime.create_sandbox(spec)
+                done[place] = f"{place}: its holder was killed; another holds its namespaces"
+            if not netns.is_published(holder.pid, published):
+                await asyncio.to_thread(netns.publish, holder.pid, published)
+                done.setdefault(place, f"{place}: `ip netns` shows {published} again")
+        return done
+
+    def _netns_of(self, place: str) -> str:
+        if place == UNDERLAY_SANDBOX:
+            return names.underlay_netns(self.settings.name)
+        return names.node_netns(self.settings.name, place)
+
+    @staticmethod
+    def _sandbox_of(place: str) -> SandboxSpec:
+        if place == UNDERLAY_SANDBOX:
+            identity, node = UNDERLAY_SANDBOX, ""
+        else:
+            identity, node = node_sandbox_id(place), place
+        return SandboxSpec(
+            id=identity, kind=SandboxKind.NODE, node=node, name=place, hostname=place
+        )
 
     async def _clear(self, node: str) -> None:
         """Remove a node's Pods, whose cables went with its namespace: it begins anew."""
@@ -266,7 +294,11 @@ class ClusterDaemon:
             state_dir=settings.state_dir,
             mtu=backend_named(settings.overlay).mtu(UNDERLAY_MTU),
         )
-        client = self.api.client(self._user(f"system:node:{node.name}", "system:nodes"))
+        user = self._user(f"system:node:{node.name}", "system:nodes")
+        link = self._link(node, user)
+        client = GatedClient(self.api.client(user), link)
+        feed = NodeFeed(self._feed, link)
+        self.links[node.name] = link
         kubelet = Kubelet(
             client=client,
             settings=settings,
@@ -280,14 +312,33 @@ class ClusterDaemon:
         self.kubelets[node.name] = kubelet
         common = {"settings": settings, "node": node, "netns": space, "clock": now}
         overlay = Overlay(client=client, network=network, **common)  # type: ignore[arg-type]
-        proxy = KubeProxy(client=client, feed=self._feed, **common)  # type: ignore[arg-type]
+        proxy = KubeProxy(client=client, feed=feed, **common)  # type: ignore[arg-type]
         try:
             async with asyncio.TaskGroup() as group:
+                _keep(group, f"link of {node.name}", link.run)
+                _keep(group, f"services of {node.name}", feed.run)
                 _keep(group, f"kubelet {node.name}", kubelet.run)
                 _keep(group, f"overlay {node.name}", overlay.run)
                 _keep(group, f"kube-proxy {node.name}", proxy.run)
         finally:
             network.close()
+
+    def _link(self, node: NodeSettings, user: UserInfo) -> NodeLink:
+        """Return the node's own connection to the API server, in its kubelet's name."""
+        identity = self.pki.issue_client(user.username, groups=user.groups)
+        access = ApiAccess(
+            server="",
+            ca_pem=self.pki.ca_pem,
+            certificate_pem=identity.certificate_pem,
+            key_pem=identity.key_pem,
+        )
+        return NodeLink(
+            node=node.name,
+            netns=self.nodes[node.name],
+            server=self.settings.control_plane.address,
+            port=self.settings.api_port,
+            tls=tls_context(access),
+        )
 
     async def make_addons(self) -> None:
         """Make what every cluster has, unless it is there already."""

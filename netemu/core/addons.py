@@ -54,7 +54,7 @@ def dns_objects(settings: ClusterSettings) -> list[ApiObject]:
     deployment = Deployment(
         metadata=ObjectMeta(name=DNS_NAME, **meta),  # type: ignore[arg-type]
         spec=DeploymentSpec(
-            replicas=2,
+            replicas=settings.dns_replicas,
             selector=LabelSelector(match_labels=_DNS_LABELS),
             template=PodTemplateSpec(
                 metadata=ObjectMeta(labels=_DNS_LABELS), spec=_dns_pod(settings)

@@ -10,11 +10,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from ipaddress import IPv4Address
 
-from netemu.core.plans import FIRST_NODE, NODES_MAX, check_node_name
+from netemu.core.plans import FIRST_NODE, NODES_MAX, check_node_name, node_labels
 from netemu.errors import UserError
 from netemu.model.settings import CONTROL_PLANE, ClusterSettings, NodeSettings
-
-ZONE_LABEL = "topology.kubernetes.io/zone"
 
 
 def find(settings: ClusterSettings, name: str) -> NodeSettings:
@@ -38,16 +36,15 @@ def with_node(
     if role == CONTROL_PLANE:
         raise UserError("a second control plane is not supported; --role worker is")
     name = name or _next_name(settings)
-    check_node_name(name, lambda _path, message: UserError(message))
+    check_node_name(name, _complain)
     if settings.node(name) is not None:
         raise UserError(f'cluster "{settings.name}" has a node "{name}" already')
     if len(settings.nodes) >= NODES_MAX:
         raise UserError(
             f'cluster "{settings.name}" has {NODES_MAX} nodes, and no more are possible'
         )
-    all_labels = {**(labels or {}), **({ZONE_LABEL: zone} if zone else {})}
-    if role != "worker":
-        all_labels[f"node-role.kubernetes.io/{role}"] = ""
+    roles = [] if role == "worker" else [role]
+    all_labels = node_labels(labels or {}, roles, zone, "", _complain)
     node = NodeSettings(name=name, address=_next_address(settings), labels=all_labels)
     return replace(settings, nodes=(*settings.nodes, node))
 
@@ -75,6 +72,10 @@ def powered(settings: ClusterSettings, name: str, *, on: bool) -> ClusterSetting
 def cabled(settings: ClusterSettings, name: str, *, plugged: bool) -> ClusterSettings:
     """Return the settings with the node's cable plugged in or cut."""
     return _with(settings, replace(find(settings, name), cabled=plugged))
+
+
+def _complain(_field: str, message: str) -> UserError:
+    return UserError(message)
 
 
 def _with(settings: ClusterSettings, changed: NodeSettings) -> ClusterSettings:

@@ -40,7 +40,7 @@ from netemu.core.proxy.stale_flows import stale_flows, udp_ports
 from netemu.daemons.kube_proxy_blame import Refusal, load_what_is_accepted
 from netemu.daemons.kube_proxy_http import ProxyHealth, ProxyServers
 from netemu.daemons.kube_proxy_metrics import ProxyMetrics
-from netemu.daemons.service_feed import ServiceFeed
+from netemu.daemons.service_feed import Feed, ServiceFeed
 from netemu.errors import HostBusyError, HostError
 from netemu.host.conntrack import Conntrack
 from netemu.host.netfilter import Netfilter, detect
@@ -76,7 +76,7 @@ class KubeProxy:
         node: NodeSettings,
         netns: Netns,
         clock: Callable[[], datetime],
-        feed: ServiceFeed | None = None,
+        feed: Feed | None = None,
         config: ProxyConfig | None = None,
         drift_check_every_s: float = DRIFT_CHECK_EVERY_S,
     ) -> None:
@@ -86,7 +86,7 @@ class KubeProxy:
         self._netns = netns
         self._clock = clock
         self._owns_feed = feed is None
-        self._feed = feed or ServiceFeed(client=client)
+        self._feed: Feed = feed or ServiceFeed(client=client)
         self._mode: ProxyMode = plugins.load_one(modes, settings.proxy_mode, "MODE")
         self._config = config or ProxyConfig(cluster_cidr=settings.pod_cidr)
         self._drift_check_every_s = drift_check_every_s

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Protocol
 
 from netemu.client.contract import Client
+from netemu.client.gated import Gate
 from netemu.client.informer import Informer, Informers
 from netemu.core.proxy.contract import ServiceTable
 from netemu.core.proxy.services import SERVICE_SELECTOR, SLICE_SELECTOR
@@ -17,6 +19,20 @@ from netemu.core.proxy.tracker import ServiceTracker
 from netemu.model.core_v1 import Service
 from netemu.model.discovery_v1 import EndpointSlice
 from netemu.model.keys import ObjectKey, key_of
+
+
+class Feed(Protocol):
+    """What a proxy is fed by."""
+
+    def subscribe(self, tell: Callable[[], None]) -> None: ...
+
+    async def synced(self) -> None: ...
+
+    def table(self) -> ServiceTable: ...
+
+    def service(self, key: ObjectKey) -> Service | None: ...
+
+    async def run(self) -> None: ...
 
 
 class ServiceFeed:
@@ -30,6 +46,9 @@ class ServiceFeed:
     def subscribe(self, tell: Callable[[], None]) -> None:
         """Call `tell` after every change, in the loop's thread."""
         self._listeners.append(tell)
+
+    def unsubscribe(self, tell: Callable[[], None]) -> None:
+        self._listeners.remove(tell)
 
     async def synced(self) -> None:
         """Wait until Services and EndpointSlices both have been listed.
@@ -76,6 +95,58 @@ class ServiceFeed:
     def _tell(self) -> None:
         if self._shown is not self._tracker:
             return
+        for tell in self._listeners:
+            tell()
+
+
+class NodeFeed:
+    """The shared feed as one node sees it: what it does not reach it does not know.
+
+    While the API server cannot be reached the node goes by the last table that it saw.
+    """
+
+    def __init__(self, feed: ServiceFeed, gate: Gate) -> None:
+        self._feed = feed
+        self._gate = gate
+        self._seen: ServiceTable = ()
+        self._unseen = asyncio.Event()
+        """Something has changed that the node has not heard of yet."""
+        self._listeners: list[Callable[[], None]] = []
+
+    def subscribe(self, tell: Callable[[], None]) -> None:
+        self._listeners.append(tell)
+
+    async def synced(self) -> None:
+        await self._feed.synced()
+        await self._gate.reached()
+
+    def table(self) -> ServiceTable:
+        if not self._unseen.is_set():
+            self._seen = self._feed.table()
+        return self._seen
+
+    def service(self, key: ObjectKey) -> Service | None:
+        return self._feed.service(key)
+
+    async def run(self) -> None:
+        """Pass on what changes, when it gets through, until cancelled."""
+        self._feed.subscribe(self._changed)
+        try:
+            while True:
+                await self._unseen.wait()
+                await self._gate.reached()
+                self._unseen.clear()
+                self._tell()
+        finally:
+            self._feed.unsubscribe(self._changed)
+
+    def _changed(self) -> None:
+        if self._gate.fresh and not self._unseen.is_set():
+            self._tell()
+        else:
+            self._unseen.set()
+
+    def _tell(self) -> None:
         for tell in self._listeners:
             tell()
 

@@ -10,6 +10,24 @@ CONTROL_PLANE = "control-plane"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TaintSettings:
+    key: str
+    value: str = ""
+    effect: str = "NoSchedule"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSettings:
+    """What runs in the place of the images that match a pattern; one of the lists, or none."""
+
+    pattern: str
+    stand_in: tuple[str, ...] | None = None
+    """Ports with their protocols: `8080/tcp`."""
+    agnhost: tuple[str, ...] | None = None
+    command: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSettings:
     """One node: its name and its place on the underlay."""
 
@@ -17,6 +35,13 @@ class NodeSettings:
     address: IPv4Address
     control_plane: bool = False
     labels: dict[str, str] = field(default_factory=dict)
+    taints: tuple[TaintSettings, ...] = ()
+    cpu: str = ""
+    """What the scheduler may count on; empty: what the host has."""
+    memory: str = ""
+    max_pods: int = 110
+    pod_range: IPv4Network | None = None
+    """Its pods' addresses, where they were chosen; else the next free ones."""
     powered: bool = True
     """False after `netemu node kill`, until `netemu node start`."""
     cabled: bool = True
@@ -41,6 +66,12 @@ class ClusterSettings:
     iptables_flavour: str = "nft"
     """`nft` or `legacy`: the programs `iptables-nft-restore` or `iptables-legacy-restore`."""
     api_port: int = 6443
+    dns_replicas: int = 2
+    images: tuple[ImageSettings, ...] = ()
+    node_grace_s: float = 40.0
+    """How long a node may be silent before it is NotReady: --node-monitor-grace-period."""
+    toleration_s: int = 300
+    """How long pods stay on a node that is not ready, unless they say otherwise."""
     upstream_dns: tuple[str, ...] = ()
     """Name servers of the host, reached through sockets opened in the host's namespace."""
 

@@ -42,7 +42,7 @@ _TOKEN_LIFETIME_S = 3607
 _MIRROR = "kubernetes.io/config.mirror"
 _NOT_READY = "node.kubernetes.io/not-ready"
 _UNREACHABLE = "node.kubernetes.io/unreachable"
-_TOLERATED_S = 300
+TOLERATION_S = 300
 _PRIORITIES = {
     "": 0,
     "system-cluster-critical": 2_000_000_000,
@@ -57,7 +57,14 @@ class Lookup(Protocol):
     def get(self, kind: type[T], name: str, namespace: str) -> T | None: ...
 
 
-def admit(obj: ApiObject, *, resource: Resource, operation: str, lookup: Lookup) -> None:
+def admit(
+    obj: ApiObject,
+    *,
+    resource: Resource,
+    operation: str,
+    lookup: Lookup,
+    toleration_s: int = TOLERATION_S,
+) -> None:
     """Let the object in, completing it, or raise ApiError; `operation` as Kubernetes names it."""
     if operation == "DELETE":
         _guard_namespaces(obj, resource)
@@ -65,7 +72,7 @@ def admit(obj: ApiObject, *, resource: Resource, operation: str, lookup: Lookup)
     if operation == "CREATE" and resource.namespaced:
         _require_namespace(obj, resource, lookup)
     if isinstance(obj, Pod):
-        _tolerate_dead_nodes(obj)
+        _tolerate_dead_nodes(obj, toleration_s)
         if operation == "CREATE":
             _set_priority(obj, resource)
             _give_account(obj, resource, lookup)
@@ -111,8 +118,8 @@ def _require_namespace(obj: ApiObject, resource: Resource, lookup: Lookup) -> No
         )
 
 
-def _tolerate_dead_nodes(pod: Pod) -> None:
-    """A pod leaves a dead node after five minutes, unless it says otherwise itself."""
+def _tolerate_dead_nodes(pod: Pod, toleration_s: int) -> None:
+    """A pod leaves a dead node after a while, unless it says otherwise itself."""
     for key in (_NOT_READY, _UNREACHABLE):
         said = any(
             toleration.key in (key, "") and toleration.effect in ("NoExecute", "")
@@ -124,7 +131,7 @@ def _tolerate_dead_nodes(pod: Pod) -> None:
                     key=key,
                     operator="Exists",
                     effect="NoExecute",
-                    toleration_seconds=_TOLERATED_S,
+                    toleration_seconds=toleration_s,
                 )
             )
 

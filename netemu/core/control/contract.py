@@ -66,6 +66,19 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
     """How long a Node may be missing before its Pods are taken for lost."""
 
 
+def timings_of(settings: ClusterSettings) -> Timings:
+    """Return the clocks that go with a cluster's grace period, no slower than Kubernetes'."""
+    usual = Timings()
+    share = min(1.0, settings.node_grace_s / usual.node_grace_s)
+    return Timings(
+        node_grace_s=settings.node_grace_s,
+        node_startup_grace_s=usual.node_startup_grace_s,
+        node_monitor_period_s=usual.node_monitor_period_s * share,
+        eviction_interval_s=usual.eviction_interval_s * share,
+        pod_gc_quarantine_s=usual.pod_gc_quarantine_s * share,
+    )
+
+
 class Environment(msgspec.Struct, frozen=True, kw_only=True):
     """What all controllers of one cluster know beforehand."""
 

@@ -24,6 +24,7 @@ def reconcile(_key: ObjectKey, view: View) -> Sequence[Command]:
     settings = view.environment.settings
     nodes = view.all(Node)
     taken = {block for node in nodes if (block := _block_of(node)) is not None}
+    taken |= {node.pod_range for node in settings.nodes if node.pod_range is not None}
     commands: list[Command] = []
     for node in sorted(nodes, key=_by_age):
         if node.spec.pod_cidr or node.metadata.deletion_timestamp:

@@ -25,7 +25,6 @@ from netemu.model.settings import NodeSettings
 LEASE_NAMESPACE = "kube-node-lease"
 KUBELET_VERSION = "v1.34.0-netemu"
 RUNTIME_VERSION = "netemu://0.1.0"
-MAX_PODS = 110
 _LEASE_SECONDS = 40
 _KUBELET_PORT = 10250
 _MEMORY_RESERVED = 100 * 2**20
@@ -68,6 +67,7 @@ def make(node: NodeSettings, facts: HostFacts, *, network_ready: bool, now: Time
         labels["node-role.kubernetes.io/control-plane"] = ""
         labels["node.kubernetes.io/exclude-from-external-load-balancers"] = ""
         taints.append(Taint(key="node-role.kubernetes.io/control-plane", effect="NoSchedule"))
+    taints += [Taint(key=one.key, value=one.value, effect=one.effect) for one in node.taints]
     return Node(
         metadata=ObjectMeta(
             name=node.name,
@@ -77,7 +77,7 @@ def make(node: NodeSettings, facts: HostFacts, *, network_ready: bool, now: Time
                 "volumes.kubernetes.io/controller-managed-attach-detach": "true",
             },
         ),
-        spec=NodeSpec(taints=taints),
+        spec=_spec(node, taints),
         status=status(node, facts, before=(), network_ready=network_ready, now=now),
     )
 
@@ -92,8 +92,8 @@ def status(
 ) -> NodeStatus:
     """Return the whole status; conditions of other owners in `before` are kept."""
     return NodeStatus(
-        capacity=capacity(facts),
-        allocatable=allocatable(facts),
+        capacity=capacity(facts, node),
+        allocatable=allocatable(facts, node),
         conditions=_conditions(before, network_ready=network_ready, now=now),
         addresses=[
             NodeAddress(type="InternalIP", address=str(node.address)),
@@ -109,25 +109,34 @@ def is_believed_dead(node: Node) -> bool:
     return any(c.type == "Ready" and c.status == "Unknown" for c in node.status.conditions)
 
 
-def capacity(facts: HostFacts) -> dict[str, Quantity]:
-    return _resources(facts, memory=facts.memory_bytes, storage=facts.storage_bytes)
+def capacity(facts: HostFacts, node: NodeSettings) -> dict[str, Quantity]:
+    return _resources(facts, node, memory=facts.memory_bytes, storage=facts.storage_bytes)
 
 
-def allocatable(facts: HostFacts) -> dict[str, Quantity]:
+def allocatable(facts: HostFacts, node: NodeSettings) -> dict[str, Quantity]:
     """Return the capacity without what hard eviction keeps free."""
     memory = max(facts.memory_bytes - _MEMORY_RESERVED, 0)
-    return _resources(facts, memory=memory, storage=facts.storage_bytes * 9 // 10)
+    return _resources(facts, node, memory=memory, storage=facts.storage_bytes * 9 // 10)
 
 
-def _resources(facts: HostFacts, *, memory: int, storage: int) -> dict[str, Quantity]:
+def _resources(
+    facts: HostFacts, node: NodeSettings, *, memory: int, storage: int
+) -> dict[str, Quantity]:
     return {
-        "cpu": quantity.canonical(facts.cpus),
+        "cpu": quantity.canonical(node.cpu or facts.cpus),
         "ephemeral-storage": quantity.canonical(f"{storage // 1024}Ki"),
         "hugepages-1Gi": quantity.canonical(0),
         "hugepages-2Mi": quantity.canonical(0),
-        "memory": quantity.canonical(f"{memory // 1024}Ki"),
-        "pods": quantity.canonical(MAX_PODS),
+        # What somebody asked for is what is offered, to the byte.
+        "memory": quantity.canonical(node.memory or f"{memory // 1024}Ki"),
+        "pods": quantity.canonical(node.max_pods),
     }
+
+
+def _spec(node: NodeSettings, taints: list[Taint]) -> NodeSpec:
+    if node.pod_range is None:
+        return NodeSpec(taints=taints)
+    return NodeSpec(taints=taints, pod_cidr=str(node.pod_range), pod_cidrs=[str(node.pod_range)])
 
 
 def _system_info(node: NodeSettings, facts: HostFacts) -> NodeSystemInfo:
@@ -189,7 +198,7 @@ def _condition(
     )
 
 
-def lease(node: str, *, uid: str, now: MicroTime) -> Lease:
+def lease(node: str, *, uid: str, now: MicroTime, duration_s: int = _LEASE_SECONDS) -> Lease:
     """Return the Lease that says the kubelet lives."""
     return Lease(
         metadata=ObjectMeta(
@@ -197,5 +206,5 @@ def lease(node: str, *, uid: str, now: MicroTime) -> Lease:
             namespace=LEASE_NAMESPACE,
             owner_references=[OwnerReference(api_version="v1", kind="Node", name=node, uid=uid)],
         ),
-        spec=LeaseSpec(holder_identity=node, lease_duration_seconds=_LEASE_SECONDS, renew_time=now),
+        spec=LeaseSpec(holder_identity=node, lease_duration_seconds=duration_s, renew_time=now),
     )

@@ -66,8 +66,10 @@ class Registry:
         store: Store,
         allocator: ServiceAllocator,
         clock: Callable[[], datetime],
+        toleration_s: int = admission.TOLERATION_S,
     ) -> None:
         self._store = store
+        self._toleration_s = toleration_s
         self._allocator = allocator
         self._clock = clock
         self._lock = asyncio.Lock()
@@ -288,7 +290,13 @@ class Registry:
     async def _create(self, resource: Resource, obj: ApiObject, *, dry_run: bool) -> Kept:
         defaults.apply_defaults(obj)
         self._prepare_create(resource, obj)
-        admission.admit(obj, resource=resource, operation="CREATE", lookup=self)
+        admission.admit(
+            obj,
+            resource=resource,
+            operation="CREATE",
+            lookup=self,
+            toleration_s=self._toleration_s,
+        )
         self._refuse(resource, obj, validation.validate_create(obj, resource))
         if self.cache(resource).get(obj.metadata.namespace, obj.metadata.name):
             raise already_exists(resource, obj.metadata.name)
@@ -335,7 +343,13 @@ class Registry:
                 subresource=subresource,
                 now=self._now(),
             )
-        admission.admit(new, resource=resource, operation="UPDATE", lookup=self)
+        admission.admit(
+            new,
+            resource=resource,
+            operation="UPDATE",
+            lookup=self,
+            toleration_s=self._toleration_s,
+        )
         self._refuse(resource, new, validation.validate_update(new, old.obj, resource))
         new.metadata.resource_version = old.obj.metadata.resource_version
         if strategy.is_noop(new, old.obj):

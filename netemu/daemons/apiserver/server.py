@@ -78,6 +78,7 @@ class ApiServer:
             store=store,
             allocator=ServiceAllocator(settings.service_cidr, NODE_PORTS),
             clock=clock,
+            toleration_s=settings.toleration_s,
         )
         issuer = f"https://kubernetes.default.svc.{settings.domain}"
         self.tokens = TokenIssuer(pki=pki, issuer=issuer, lookup=self.registry, clock=clock)

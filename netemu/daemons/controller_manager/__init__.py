@@ -16,7 +16,7 @@ from netemu.client.contract import Client
 from netemu.client.events import EventRecorder
 from netemu.client.informer import Informers
 from netemu.core import controllers
-from netemu.core.control.contract import Controller, Environment, Timings
+from netemu.core.control.contract import Controller, Environment, Timings, timings_of
 from netemu.daemons.controller_manager.loop import ControllerLoop, Surroundings
 from netemu.daemons.controller_manager.own_writes import OwnWrites
 from netemu.daemons.controller_manager.view import CacheReader
@@ -40,7 +40,9 @@ class ControllerManager:
         self._client = client
         self._clock = clock
         self._environment = Environment(
-            settings=settings, ca_certificate=ca_certificate, timings=timings or Timings()
+            settings=settings,
+            ca_certificate=ca_certificate,
+            timings=timings or timings_of(settings),
         )
         self._controllers: list[Controller[Any]] = [
             *plugins.load(controllers, "CONTROLLER").values()

@@ -51,7 +51,7 @@ class NodeContext:
 
     def __post_init__(self) -> None:
         self.resolv_conf = parse(self.facts.resolv_conf)
-        self.allocatable = allocatable(self.facts)
+        self.allocatable = allocatable(self.facts, self.node)
 
     def now(self) -> float:
         return self.clock().timestamp()

@@ -21,7 +21,6 @@ from netemu.client.informer import Informer, Informers
 from netemu.core.kubelet.admission import admit
 from netemu.core.kubelet.cri_log import LogFilter
 from netemu.core.kubelet.memory import Run, container_of
-from netemu.core.kubelet.node import MAX_PODS
 from netemu.core.kubelet.not_honoured import not_honoured
 from netemu.core.kubelet.volumes import names_used
 from netemu.daemons.kubelet import adoption, attach, host_facts, logs
@@ -293,7 +292,7 @@ class Kubelet:
             and not (other.removed or other.memory.failed_reason or other.memory.torn_down)
         ]
         labels = self._agent.labels()
-        refusal = admit(worker.pod, others=others, labels=labels, max_pods=MAX_PODS)
+        refusal = admit(worker.pod, others=others, labels=labels, max_pods=self._node.max_pods)
         if refusal is not None:
             worker.fail(refusal.reason, refusal.message)
 

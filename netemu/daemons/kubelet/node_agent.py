@@ -28,6 +28,8 @@ from netemu.model.keys import ObjectKey
 log = logging.getLogger(__name__)
 
 _EVERY_S = 10.0
+_RENEWED_AFTER = 0.25
+"""A Lease is renewed four times in the grace period: every ten seconds of forty."""
 _POST_UNCHANGED_AFTER_S = 300.0
 _RETRY_S = 0.2
 
@@ -178,10 +180,15 @@ class NodeAgent:
                 log.debug("renewing the lease of node %s: %s", self._name, error)
                 await asyncio.sleep(_RETRY_S)
                 continue
-            await asyncio.sleep(_EVERY_S)
+            await asyncio.sleep(self._node.settings.node_grace_s * _RENEWED_AFTER)
 
     async def _write_lease(self) -> None:
-        lease = nodes.lease(self._name, uid=self._uid, now=format_micro_time(self._node.clock()))
+        lease = nodes.lease(
+            self._name,
+            uid=self._uid,
+            now=format_micro_time(self._node.clock()),
+            duration_s=max(1, round(self._node.settings.node_grace_s)),
+        )
         try:
             await self._node.client.update(lease)
         except ApiError as error:
@@ -189,7 +196,11 @@ class NodeAgent:
                 raise
             await self._node.client.create(lease)
 
-    def _tell(self, reason: str, message: str) -> None:
+    def warn(self, reason: str, message: str) -> None:
+        """Make an Event of what should not be."""
+        self._tell(reason, message, type="Warning")
+
+    def _tell(self, reason: str, message: str, *, type: str = "Normal") -> None:
         found = self._informer.get(ObjectKey("", self._name))
         if found is None:
             found = nodes.make(
@@ -199,7 +210,7 @@ class NodeAgent:
                 now=format_time(self._node.clock()),
             )
             found.metadata.uid = self._uid
-        self._node.events.event(found, "Normal", reason, message)
+        self._node.events.event(found, type, reason, message)
 
 
 def _differs(status: NodeStatus, posted: NodeStatus) -> bool:
