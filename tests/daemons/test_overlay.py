@@ -545,3 +545,17 @@ async def test_plain_routes_do_it_too() -> None:
         await said(node, "ip", "route", "del", "10.244.1.0/24")
         await eventually(lambda: reaches(lab.pods[0], lab.addresses[2]), within_s=5)
         assert "flannel.1" not in await said(node, "ip", "-br", "link")
+
+
+async def test_without_an_overlay_pods_reach_their_own_node_only() -> None:
+    """none: the way to another node's pods is one's own to make, and stays as it was made."""
+    async with running_lab("none") as lab:
+        node, peer = lab.nodes["control-plane"], lab.nodes["worker-1"]
+        assert await reaches(lab.pods[0], lab.addresses[0])
+        assert await reaches(node, lab.addresses[0])
+        assert not await reaches(lab.pods[0], lab.addresses[2])
+        assert "10.244.1.0/24" not in await said(node, "ip", "route")
+        there, back = NODES[1].address, NODES[0].address
+        await said(node, "ip", "route", "add", "10.244.1.0/24", "via", str(there))
+        await said(peer, "ip", "route", "add", "10.244.0.0/24", "via", str(back))
+        await eventually(lambda: reaches(lab.pods[0], lab.addresses[2]), within_s=5)

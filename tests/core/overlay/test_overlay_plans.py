@@ -46,7 +46,7 @@ def test_a_backend_owns_all_that_it_plans(name: str) -> None:
     assert all(item.link in scope.links for item in hanging)
 
 
-@pytest.mark.parametrize(("name", "mtu"), [("vxlan", 1450), ("host-gw", 1500)])
+@pytest.mark.parametrize(("name", "mtu"), [("vxlan", 1450), ("host-gw", 1500), ("none", 1500)])
 def test_what_wraps_costs_packet_size(name: str, mtu: int) -> None:
     """VXLAN takes 50 bytes of each packet, plain routes none."""
     assert plugins.load_one(backends, name, "BACKEND").mtu(1500) == mtu
