@@ -90,7 +90,12 @@ class Records:
 
 
 def _load(folder: str, kind: type[_Record]) -> Iterator[_Record]:
-    for entry in os.scandir(folder):
-        if not entry.name.endswith(".new"):
-            with open(entry.path, "rb") as file, contextlib.suppress(msgspec.DecodeError):
-                yield msgspec.msgpack.decode(file.read(), type=kind)
+    with os.scandir(folder) as entries:
+        names = [entry.path for entry in entries if not entry.name.endswith(".new")]
+    for name in names:
+        # Others may look while the zygote forgets.
+        with (
+            contextlib.suppress(msgspec.DecodeError, FileNotFoundError),
+            open(name, "rb") as file,
+        ):
+            yield msgspec.msgpack.decode(file.read(), type=kind)
