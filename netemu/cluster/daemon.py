@@ -16,7 +16,8 @@ import signal
 import sys
 import time
 
-from netemu.cluster.launch import PRELOAD, Reporter, wait_for_go
+from netemu.cluster.launch import AGAIN, PRELOAD, Reporter, wait_for_go
+from netemu.daemons.supervisor import keep_running
 from netemu.errors import MissingFacility, NetemuError
 from netemu.host import clusters
 from netemu.host.runtime import ZygoteRuntime, start_zygote
@@ -36,9 +37,10 @@ def main() -> None:
     parser.add_argument("cluster")
     parser.add_argument("--progress-fd", type=int, default=-1)
     parser.add_argument("--began", type=float, default=None)
+    parser.add_argument(AGAIN, action="store_true", help="the same process begins anew")
     parser.add_argument("--zygote-fd", type=int, default=-1, help="ends when the zygote listens")
     options = parser.parse_args()
-    if not wait_for_go():
+    if not options.again and not wait_for_go():
         return
     began = time.monotonic() if options.began is None else options.began
     reporter = Reporter(options.progress_fd, began)
@@ -51,16 +53,18 @@ def main() -> None:
 
     setproctitle.setproctitle(f"netemu: daemon of {settings.name}")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        sys.exit(runner.run(_run(settings, reporter, options.zygote_fd)))
+        sys.exit(runner.run(_run(settings, reporter, options.zygote_fd, again=options.again)))
 
 
-async def _run(settings: ClusterSettings, reporter: Reporter, zygote_fd: int) -> int:
+async def _run(
+    settings: ClusterSettings, reporter: Reporter, zygote_fd: int, *, again: bool
+) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
         async with asyncio.TaskGroup() as group:
-            living = group.create_task(_live(settings, reporter, zygote_fd))
+            living = group.create_task(_live(settings, reporter, zygote_fd, again=again))
             await stop.wait()
             living.cancel()
     except BaseExceptionGroup as failures:
@@ -77,14 +81,16 @@ def _first(failures: BaseException) -> BaseException:
     return failures
 
 
-async def _live(settings: ClusterSettings, reporter: Reporter, zygote_fd: int) -> None:
+async def _live(
+    settings: ClusterSettings, reporter: Reporter, zygote_fd: int, *, again: bool
+) -> None:
     """Bring the cluster up, say so, and keep it running."""
     record = _Record(settings, reporter)
 
     async def start() -> None:
         await start_zygote(settings.run_dir, settings.state_dir, settings.name, PRELOAD)
 
-    from netemu.cluster import control, readiness
+    from netemu.cluster import control, readiness, upkeep
     from netemu.cluster.wiring import ClusterDaemon
 
     daemon = ClusterDaemon(settings)
@@ -103,6 +109,8 @@ async def _live(settings: ClusterSettings, reporter: Reporter, zygote_fd: int) -
         daemon.start_nodes(group)
         _collect_garbage()
         client = api.client(daemon._user("system:netemu"))  # noqa: SLF001
+        keeper = upkeep.Upkeep(daemon, client=client, alone=daemon.converging, begins_again=again)
+        group.create_task(keep_running("upkeep", keeper.run))
         ready = daemon.reachable()
         await readiness.nodes_ready(client, ready)
         count = len(ready)

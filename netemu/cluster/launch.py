@@ -27,6 +27,8 @@ from netemu.model.settings import ClusterSettings
 
 START_TIMEOUT_S = 60.0
 GO = b"+"
+AGAIN = "--again"
+"""Option of the daemon: it is the same process as before, beginning anew."""
 PRELOAD = ("netemu.images.standin", "netemu.images.agnhost", "netemu.daemons.dns")
 """What the zygote imports once, so that no container has to."""
 

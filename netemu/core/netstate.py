@@ -12,7 +12,7 @@ looked at, and whatever is found there and not wanted is removed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
@@ -228,6 +228,62 @@ def diff(desired: NetState, observed: NetState) -> list[Change]:
         *(Change(Verb.REPLACE, f) for f in _sorted(desired.forwarding - rest.forwarding)),
         *(Change(Verb.REPLACE, r) for r in _sorted(desired.routes - rest.routes)),
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Mending:
+    """What is to be done about damage, and what is only to be told of."""
+
+    changes: tuple[Change, ...] = ()
+    down: tuple[str, ...] = ()
+    """Links that somebody has set down."""
+
+    @property
+    def recabled(self) -> frozenset[str]:
+        """Namespaces that new cables lead to."""
+        links = (change.item for change in self.changes if change.verb is Verb.ADD)
+        return frozenset(
+            link.peer.netns for link in links if isinstance(link, Link) and link.peer is not None
+        )
+
+
+def mend(desired: NetState, observed: NetState) -> Mending:
+    """Return how to make again what is missing, and no more.
+
+    Whoever deletes a link gets it back, as from an agent that looks after it. Whoever sets
+    one down wants it down: it stays so, with the addresses and routes that went with it.
+    A route that leads elsewhere than planned is somebody's own, too.
+    """
+    down = set_down(desired, observed)
+    routed = {route.destination for route in observed.routes}
+    changes = []
+    for change in diff(replace(desired, sysctls=frozenset()), observed):
+        item = change.item
+        if change.verb is Verb.DELETE or isinstance(item, Sysctl):
+            continue
+        if _on(change) in down or (isinstance(item, Route) and item.destination in routed):
+            continue
+        changes.append(change)
+    return Mending(tuple(changes), tuple(sorted(down)))
+
+
+def set_down(desired: NetState, observed: NetState) -> frozenset[str]:
+    """Return the links that are there and should be up, and that somebody has set down."""
+    wanted = {link.name for link in desired.links if link.up}
+    return frozenset(link.name for link in observed.links if link.name in wanted and not link.up)
+
+
+def sparing(changes: Iterable[Change], down: Collection[str]) -> list[Change]:
+    """Return the changes but for those that would set these links up, or need them up."""
+    return [change for change in changes if change.verb is Verb.DELETE or _on(change) not in down]
+
+
+def _on(change: Change) -> str:
+    """Return the link that the change is about; empty for a sysctl."""
+    item = change.item
+    if isinstance(item, Sysctl):
+        return ""
+    return item.name if isinstance(item, Link) else item.link
 
 
 def _removals(desired: NetState, observed: NetState) -> Iterator[Change]:

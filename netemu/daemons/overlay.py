@@ -17,8 +17,9 @@ from typing import Final
 
 from netemu import plugins
 from netemu.client.contract import Client, PatchType
+from netemu.client.events import EventRecorder
 from netemu.client.informer import Informer, Informers
-from netemu.core.netstate import diff
+from netemu.core.netstate import NetState, diff, set_down, sparing
 from netemu.core.overlay import announcement, backends, masquerade
 from netemu.core.overlay.contract import OverlayBackend, OverlayNode
 from netemu.errors import ApiError, HostError
@@ -34,7 +35,7 @@ from netemu.model.settings import ClusterSettings, NodeSettings
 log = logging.getLogger(__name__)
 
 RESYNC_EVERY_S: Final = 10.0
-RULES_EVERY_S: Final = 60.0
+RULES_EVERY_S: Final = 30.0
 """Looking at rules starts a program; flannel's own interval is 5 s."""
 _FIRST_RETRY_S: Final = 0.1
 _LONGEST_RETRY_S: Final = 5.0
@@ -75,6 +76,12 @@ class Overlay:
         self._synced_once = asyncio.Event()
         self._indexes: frozenset[int] = frozenset()
         """Of the links in scope, when they were last looked at."""
+        self._events = EventRecorder(client, component="overlay", host=node.name, clock=clock)
+        self._desired: NetState | None = None
+        """What the last sync made sure of: if that is not there any more, it was damaged."""
+        self._down: frozenset[str] = frozenset()
+        self._findings: list[tuple[str, str]] = []
+        """Reasons and texts of what the last sync found damaged."""
         self._range: IPv4Network | None = None
         """The pods' range that the bridge was made for."""
         self._rules_due_s = 0.0
@@ -86,10 +93,11 @@ class Overlay:
 
     async def run(self) -> None:
         state = LinuxNetState(self._netns)
-        self._range = None
+        self._range = self._desired = None
         self._rules_due_s = 0.0
         try:
             async with asyncio.TaskGroup() as group:
+                group.create_task(self._events.run())
                 nodes = Informers(self._client, task_group=group).of(Node)
                 nodes.subscribe(self._node_changed)
                 await nodes.synced()
@@ -144,6 +152,8 @@ class Overlay:
         others = [n for n in nodes.list() if n.metadata.name != self._node.name]
         peers = [peer for other in others if (peer := announcement.read(other))]
         await asyncio.to_thread(self._bring_to_plan, me, peers, state)
+        for reason, text in self._findings:
+            self._events.event(node, "Warning", reason, f"{self._node.name}: {text}")
         await self._announce(node, me)
         await self._keep_rules(me)
         self._synced_once.set()
@@ -152,10 +162,24 @@ class Overlay:
         self, me: OverlayNode, peers: list[OverlayNode], state: LinuxNetState
     ) -> None:
         desired = self._backend.plan(me, peers)
-        changes = diff(desired, state.observe(self._scope))
+        observed = state.observe(self._scope)
+        for link in desired.links:
+            if link.vxlan is not None and not state.netlink.index_of(link.vxlan.device):
+                # Made without it, the tunnel would only have to be made again.
+                answer = f"{link.vxlan.device} is missing"
+                raise HostError(f"making {link.name}", where=self._node.name, answer=answer)
+        down = set_down(desired, observed) if self._synced_once.is_set() else frozenset()
+        changes = sparing(diff(desired, observed), down)
         for change in changes:
             log.info("%s: %s", self._node.name, change)
         state.apply(changes)
+        self._findings = []
+        if changes and desired == self._desired:
+            self._findings.append(("NodeRepaired", "; ".join(map(str, changes))))
+        for name in sorted(down - self._down):
+            text = f"link {name} was set down; it stays so until it is set up"
+            self._findings.append(("LinkDown", text))
+        self._desired, self._down = desired, down
         self._indexes = frozenset(state.netlink.index_of(name) for name in self._scope.links)
 
     async def _announce(self, node: Node, me: OverlayNode) -> None:

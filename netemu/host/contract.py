@@ -6,10 +6,11 @@ the real kernel; the contracts exist so that daemons can be read without it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network
 from typing import Protocol
 
+from netemu.host.pod_network_repair import Finding
 from netemu.model.runtime import ContainerSpec, ContainerState, SandboxSpec, SandboxState
 
 
@@ -112,3 +113,6 @@ class PodNetwork(Protocol):
 
     async def ready(self, pod_cidr: IPv4Network) -> None:
         """Make the node's bridge for this range, if it is not there."""
+    async def repair(self, pids: Mapping[str, int]) -> list[Finding]:
+        """Make again what is missing of the bridge and of the cables of these sandboxes."""
+

@@ -13,6 +13,7 @@ from netemu.host.netlink import (
     GONE,
     NLM_F_ACK,
     NLM_F_CREATE,
+    NLM_F_DUMP,
     NLM_F_EXCL,
     Request,
     request,
@@ -123,6 +124,12 @@ def delete(name: str) -> Request:
 
 def show(index: int) -> Request:
     return request("ip link show", _RTM_GETLINK, _message([], index=index), flags=NLM_F_ACK)
+
+
+def show_ports(bridge: int) -> Request:
+    """Ask for all ports of the bridge of that index."""
+    message = _message([("IFLA_MASTER", bridge)])
+    return request("ip link show master", _RTM_GETLINK, message, flags=NLM_F_DUMP)
 
 
 def decode(data: bytes, *, name_of: Callable[[int], str]) -> Link:

@@ -19,6 +19,7 @@ import errno
 import os
 import socket
 import subprocess
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -70,6 +71,12 @@ class Netns:
             worker.shutdown(wait=False)
             raise
         return cls(name=name, path=path, worker=worker)
+
+    def path_by_thread(self) -> str:
+        """Return a path that leads here as long as this is open, whoever else has left."""
+        return self.call_sync(
+            lambda: f"/proc/{os.getpid()}/task/{threading.get_native_id()}/ns/net"
+        )
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `function` inside the namespace, while the event loop goes on."""
@@ -201,6 +208,11 @@ def publish(pid: int, name: str) -> str:
             os.unlink(target)
         raise _host_error(error, f"publishing network namespace {name}", source) from error
     return target
+
+
+def is_published(pid: int, name: str) -> bool:
+    """Whether `ip netns` shows the namespace of process `pid` as `name`."""
+    return _same_file(netns_of(pid), f"{NETNS_DIR}/{name}")
 
 
 def lasting(name: str) -> str:

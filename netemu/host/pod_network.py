@@ -11,14 +11,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import PurePosixPath
 from typing import ParamSpec, TypeVar
 
 from netemu.core import ipam, mac, names, node_network
-from netemu.core.netstate import Address, Route, Scope, diff
+from netemu.core.netstate import Address, Link, Route, Scope, diff, mend
 from netemu.core.node_network import POD_BRIDGE, POD_LINK
 from netemu.errors import HostBusyError, HostError
 from netemu.host import links, netns, routes, sysctl
@@ -26,11 +26,13 @@ from netemu.host.netlink import Netlink
 from netemu.host.netns import Netns
 from netemu.host.netstate import LinuxNetState
 from netemu.host.pod_addresses import Lease, PodAddresses
+from netemu.host.pod_network_repair import Finding, has_default_route, pod_link_is_up, ports_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _LOOPBACK_INDEX = 1
+_PLUGGED = "its cable was plugged into the node's bridge again"
 _DOOMED = 0x6E65746D
 """Link group of cables that are about to go."""
 
@@ -76,6 +78,10 @@ class LinuxPodNetwork:
         if lease is not None:
             self._doomed.append(lease)
             await self._do(self._remove_doomed)
+
+    async def repair(self, pids: Mapping[str, int]) -> list[Finding]:
+        """Make again what is missing of the bridge and of these sandboxes' cables."""
+        return await self._do(self._repair, pids)
 
     async def prune(self, sandbox_ids: Collection[str]) -> None:
         gone = [one for one in self._addresses.all() if one.sandbox_id not in sandbox_ids]
@@ -155,6 +161,65 @@ class LinuxPodNetwork:
                 netlink.send([links.delete(name)])
             # A pod that calls its own Service is answered through the port it came from.
             netlink.send([cable, links.hairpin(name)])
+
+    def _repair(self, pids: Mapping[str, int]) -> list[Finding]:
+        if self._pod_range is None:
+            return []
+        before = self._bridge_index
+        findings = self._mend_bridge(self._pod_range)
+        ports = ports_of(self._state.netlink, self._bridge_index)
+        for lease in self._addresses.all():
+            if (pid := pids.get(lease.sandbox_id)) is not None:
+                # One that has ended meanwhile needs nothing.
+                with contextlib.suppress(HostError):
+                    for text, down in self._mend_cable(lease, pid, self._pod_range, ports):
+                        findings.append(Finding(text, lease.sandbox_id, down))
+        # A new bridge is news enough; that every cable was plugged into it goes without saying.
+        remade = before != self._bridge_index
+        return [one for one in findings if not (remade and one.text == _PLUGGED)]
+
+    def _mend_bridge(self, pod_range: IPv4Network) -> list[Finding]:
+        desired = node_network.plan_pod_bridge(pod_range, mtu=self._mtu)
+        mending = mend(desired, self._state.observe(Scope(links=frozenset({POD_BRIDGE}))))
+        self._state.apply(mending.changes)
+        self._bridge_index = self._state.netlink.index_of(POD_BRIDGE)
+        done = [Finding(str(change)) for change in mending.changes]
+        text = "{} was set down; it stays so until it is set up"
+        return done + [Finding(text.format(link), down=link) for link in mending.down]
+
+    def _mend_cable(
+        self, lease: Lease, pid: int, pod_range: IPv4Network, ports: Mapping[int, bool]
+    ) -> Iterator[tuple[str, str]]:
+        """Yield what was done, and the name of a link that was left down."""
+        port = port_of(lease.sandbox_id)
+        index = self._state.netlink.index_of(port)
+        if not index:
+            self._cable(lease, pid, pod_range)
+            yield f"its cable {port} was gone and was made again", ""
+        elif index not in ports:
+            again = Link(name=port, master=POD_BRIDGE, hairpin=True)
+            self._state.netlink.send(links.change(again, index, master=self._bridge_index))
+            yield _PLUGGED, ""
+        elif not ports[index]:
+            yield f"{port}, the node's end of its cable, was set down; it stays so", port
+        if index and not has_default_route(pid):
+            yield from self._mend_pod_end(lease, pid, pod_range)
+        if not netns.is_published(pid, lease.netns_name):
+            netns.publish(pid, lease.netns_name)
+            yield f"`ip netns` shows {lease.netns_name} again", ""
+
+    def _mend_pod_end(
+        self, lease: Lease, pid: int, pod_range: IPv4Network
+    ) -> Iterator[tuple[str, str]]:
+        with netns.inside(netns.netns_of(pid)):
+            pod = Netlink.here(name=lease.netns_name)
+        with contextlib.closing(pod):
+            up = pod_link_is_up(pod)
+        if up:
+            self._cable(lease, pid, pod_range)
+            yield "its address and default route were made again", ""
+        else:
+            yield f"{POD_LINK}, its end of its cable, was set down; it stays so", POD_LINK
 
     def _remove_doomed(self) -> None:
         """Remove all that are doomed by now; who asks later finds it done."""

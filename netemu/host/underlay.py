@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import os
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Network
 
 from netemu.core import names, node_network
-from netemu.core.netstate import Change, Link, NetState, Scope, Verb, diff
+from netemu.core.netstate import Change, Link, Mending, NetState, Scope, Verb, diff, mend
 from netemu.errors import HostError
 from netemu.host import bridge_filter, links, netns, routes, sysctl
 from netemu.host.netlink import Netlink
@@ -76,6 +77,51 @@ def _withdraw_node(settings: ClusterSettings, node: str) -> None:
     for lease in PodAddresses(str(settings.state_dir / "networks" / node)).all():
         netns.withdraw(lease.netns_name)
     netns.withdraw(names.node_netns(settings.name, node))
+
+
+async def repair(
+    settings: ClusterSettings, *, switch: Netns, nodes: Mapping[str, Netns]
+) -> dict[str, Mending]:
+    """Make again what is missing of the cables; return what was done and found, by place.
+
+    Places are nodes, the switch and the host. A cable that was cut on purpose stays cut:
+    the settings say so.
+    """
+    return await asyncio.to_thread(_repair, settings, switch, nodes)
+
+
+def _repair(
+    settings: ClusterSettings, switch: Netns, nodes: Mapping[str, Netns]
+) -> dict[str, Mending]:
+    host = Netns.open(f"/proc/{os.getpid()}/ns/net", name=node_network.HOST)
+    try:
+        peers = {name: space.path_by_thread() for name, space in nodes.items()}
+        peers[node_network.HOST] = host.path_by_thread()
+        plan = node_network.plan_switch(settings)
+        found = {node_network.SWITCH: _mend(switch, plan, peers=peers)}
+        plans = {
+            node.name: (nodes[node.name], node_network.plan_node(settings, node))
+            for node in settings.powered_nodes
+            if node.name in nodes
+        }
+        plans[node_network.HOST] = (host, node_network.plan_host(settings))
+        recabled = found[node_network.SWITCH].recabled
+        for place, (space, wanted) in plans.items():
+            if place in recabled:
+                _bring_to(space, wanted)  # A new cable's far end is down, by nobody's wish.
+            else:
+                found[place] = _mend(space, wanted)
+        return {place: mending for place, mending in found.items() if mending != Mending()}
+    finally:
+        host.close()
+
+
+def _mend(space: Netns, desired: NetState, *, peers: Mapping[str, str] | None = None) -> Mending:
+    with contextlib.closing(LinuxNetState(space)) as state:
+        scope = Scope(links=frozenset(link.name for link in desired.links))
+        mending = mend(desired, state.observe(scope))
+        state.apply(mending.changes, peers=peers)
+        return mending
 
 
 def _remove_loose_ends(switch: Netns, plan: NetState, spaces: Mapping[str, Netns]) -> None:

@@ -14,6 +14,7 @@ from netemu.core.kubelet.memory import PodMemory, Run, SandboxPhase, run_of
 from netemu.model.clock import parse_time
 from netemu.model.core_v1 import ContainerStatus, Pod
 from netemu.model.runtime import ContainerState, SandboxState
+from netemu.model.wire import Time
 
 _TERMINAL = ("Succeeded", "Failed")
 
@@ -47,11 +48,11 @@ def remember(pod: Pod, world: World, *, now: float) -> PodMemory:
         memory.pod_ip = IPv4Address(status.pod_ip)
     elif sandbox is not None and not sandbox.alive:
         memory.sandbox = SandboxPhase.LOST
-    _remember_runs(pod, memory, world)
+    _remember_runs(pod, memory, world, now=now)
     return memory
 
 
-def _remember_runs(pod: Pod, memory: PodMemory, world: World) -> None:
+def _remember_runs(pod: Pod, memory: PodMemory, world: World, *, now: float) -> None:
     statuses = (*pod.status.init_container_statuses, *pod.status.container_statuses)
     said = {status.name: status for status in statuses}
     names = [c.name for c in (*pod.spec.init_containers, *pod.spec.containers)]
@@ -64,20 +65,26 @@ def _remember_runs(pod: Pod, memory: PodMemory, world: World) -> None:
             image, image_id = (status.image, status.image_id) if status else ("", "")
             run = run_of(state, image=image, image_id=image_id)
             run.generation = memory.generation
+            if status is not None and run.running and status.container_id.endswith(f"/{run.id}"):
+                # What probes have found stays true until they find otherwise.
+                run.started, run.ready = bool(status.started), status.ready
             known.last, known.run = known.run, run
         if not runs and status is not None and status.container_id:
-            known.run = _lost(status, memory.first_seen)
+            known.run = _lost(status, now=now)
 
 
-def _lost(status: ContainerStatus, started_at: float) -> Run:
+def _lost(status: ContainerStatus, *, now: float) -> Run:
     """Return a run of which only the API remembers."""
     done = status.state.terminated or status.last_state.terminated
+    running = status.state.running
+    began = running.started_at if running is not None else done.started_at if done else Time("")
+    finished = done.finished_at if done is not None and running is None else Time("")
     run = Run(
         id=status.container_id.rpartition("/")[2],
         attempt=status.restart_count,
-        started_at=started_at,
+        started_at=_seconds(began, otherwise=now),
         running=False,
-        finished_at=started_at,
+        finished_at=_seconds(finished, otherwise=now),
         exit_code=137,
         reason="ContainerStatusUnknown",
         message="The container could not be located when the pod was terminated",
@@ -85,6 +92,10 @@ def _lost(status: ContainerStatus, started_at: float) -> Run:
         image_id=status.image_id,
         generation=-1,
     )
-    if done is not None and status.state.running is None:
+    if done is not None and running is None:
         run.exit_code, run.reason, run.message = done.exit_code, done.reason, done.message
     return run
+
+
+def _seconds(time: Time, *, otherwise: float) -> float:
+    return parse_time(time).timestamp() if time else otherwise

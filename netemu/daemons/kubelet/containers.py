@@ -154,7 +154,7 @@ class Containers:
             run.started = run.ready = True
             return
         run.started = run.started or container.startup_probe is None
-        run.ready = run.started and container.readiness_probe is None
+        run.ready = run.started and (run.ready or container.readiness_probe is None)
         probed = Probed(
             worker=self._worker,
             container=container,

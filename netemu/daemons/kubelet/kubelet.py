@@ -28,6 +28,7 @@ from netemu.daemons.kubelet.attach import Attached, RefusedExec
 from netemu.daemons.kubelet.context import NodeContext
 from netemu.daemons.kubelet.handlers import Handlers
 from netemu.daemons.kubelet.host_port_rules import HostPortRules
+from netemu.daemons.kubelet.network_watch import NetworkWatch
 from netemu.daemons.kubelet.node_agent import NodeAgent
 from netemu.daemons.kubelet.pod_dir import folders_of_all
 from netemu.daemons.kubelet.pod_worker import PodWorker
@@ -93,6 +94,7 @@ class Kubelet:
                 informer=informers.of(Node, fields=f"metadata.name={self._node.name}"),
                 network_came=self._network_came,
             )
+            self._network_watch = NetworkWatch(self._context, self._agent)
             tasks.create_task(self._context.events.run())
             tasks.create_task(self._agent.run())
             tasks.create_task(self._statuses.run())
@@ -367,3 +369,4 @@ def _no_log(pod: Pod, container: str, *, previous: bool) -> ApiError:
     else:
         text = f'container "{container}" in pod "{name}" is waiting to start: ContainerCreating'
     return ApiError(400, "BadRequest", text)
+        await self._network_watch.look(world.sandboxes.values(), self._workers)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from netemu.host.zygote import children, messages
+from netemu.host.zygote import children, folder_watch, messages
 from netemu.host.zygote.attachments import Attachment
 from netemu.host.zygote.cgroup import Cgroups
 from netemu.host.zygote.children import Ear, PidNamespaces, StartError
@@ -114,6 +114,7 @@ class Zygote:
     def serve(self, listener: socket.socket) -> None:
         """Adopt what is there, then answer until told to shut down."""
         self._keeper.adopt()
+        folder_watch.watch(self._loop, f"{self._run_dir}/zygote.pid", lost=self._end_for_nobody)
         listener.setblocking(False)
         self._loop.watch(listener.fileno(), lambda _: self._accept(listener), select.EPOLLIN)
         self._loop.run()
@@ -353,13 +354,24 @@ class Zygote:
 
     def _shut_down(self, client: Client, request: messages.Shutdown) -> None:
         """Kill everything and wait for it, remove what is left, answer, end."""
+        self._kill_everything()
+        self._remove_traces()
+        self._send(client, Done(seq=request.seq))
+        self._loop.stop()
+
+    def _end_for_nobody(self) -> None:
+        """The run folder is lost: what runs here could neither be found nor kept by anybody."""
+        sys.stderr.write("zygote: the run folder is gone: ending everything\n")
+        self._kill_everything()
+        with contextlib.suppress(OSError):
+            self._remove_traces()
+        self._loop.stop()
+
+    def _kill_everything(self) -> None:
         self._keeper.kill_everything()
         deadline = time.monotonic() + 5.0
         while len(self._processes) and time.monotonic() < deadline:
             self._loop.turn(_LAST_MOMENT_S)
-        self._remove_traces()
-        self._send(client, Done(seq=request.seq))
-        self._loop.stop()
 
     def _remove_traces(self) -> None:
         for state in self._keeper.container_states():
