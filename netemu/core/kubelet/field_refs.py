@@ -18,7 +18,10 @@ from netemu.model.schema import Quantity
 
 
 class ContainerConfigError(NetemuError):
-    """A container's configuration cannot be made: waiting reason CreateContainerConfigError."""
+    """A container cannot be made as it is configured."""
+
+    reason = "CreateContainerConfigError"
+    """Why the container waits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

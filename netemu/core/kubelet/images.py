@@ -1,6 +1,6 @@
 """What an image name stands for: there is no registry and no image.
 
-`resolve` tries, in this order: a built-in image; netemu's own; the host's tools under
+`resolve` tries, in this order: what the cluster's file says; a built-in image; netemu's own; the host's tools under
 the name of an image that is little else than tools; a program on the host's root that
 the container's `command` names; and last a *stand-in*, a small server that listens on
 every declared port and says which Pod it is. So a manifest from anywhere becomes a
@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from netemu.core.kubelet.image_rules import no_such_image, rule_for
 from netemu.core.kubelet.well_known_ports import well_known_ports
 from netemu.model.core_v1 import Container
+from netemu.model.settings import ImageSettings
 
 
 class ImageSource(StrEnum):
@@ -76,6 +78,7 @@ def resolve(
     args: Sequence[str],
     pod_facts: Sequence[str],
     has_program: Callable[[str], bool],
+    rules: Sequence[ImageSettings] = (),
 ) -> Resolution:
     """Choose what runs for `container`, whose `$(VAR)`s are expanded in `command` and `args`.
 
@@ -84,6 +87,8 @@ def resolve(
     """
     image = with_tag(container.image)
     name = _short_name(image)
+    if rule := rule_for(image, rules):
+        return _ruled(rule, container, image, name, pod_facts)
     if built_in := _built_in(image, name, command, args):
         return built_in
     if name in _TOOL_IMAGES:
@@ -91,6 +96,18 @@ def resolve(
     if command and has_program(command[0]):
         return _host_program(image, (*command, *args))
     return _stand_in(container, image, name, pod_facts)
+
+
+def _ruled(
+    rule: ImageSettings, container: Container, image: str, name: str, pod_facts: Sequence[str]
+) -> Resolution:
+    if rule.agnhost is not None:
+        return _entrypoint(image, "agnhost", AGNHOST, rule.agnhost)
+    if rule.command is not None:
+        return _host_program(image, rule.command)
+    if rule.stand_in is not None:
+        return _stand_in(container, image, name, pod_facts, asked=rule.stand_in)
+    raise no_such_image(image)
 
 
 def with_tag(image: str) -> str:
@@ -178,8 +195,16 @@ def _host_program(image: str, argv: Sequence[str]) -> Resolution:
     )
 
 
-def _stand_in(container: Container, image: str, name: str, pod_facts: Sequence[str]) -> Resolution:
+def _stand_in(
+    container: Container,
+    image: str,
+    name: str,
+    pod_facts: Sequence[str],
+    *,
+    asked: Sequence[str] = (),
+) -> Resolution:
     declared = [f"{p.container_port}/{p.protocol or 'TCP'}" for p in container.ports]
+    declared = list(dict.fromkeys([*declared, *asked]))
     usual = [] if declared else [f"{port}/TCP" for port in well_known_ports(name)]
     # A probe may name a port that nobody declared: the real program would answer there.
     served = dict.fromkeys([*declared, *usual, *_probed_ports(container)])

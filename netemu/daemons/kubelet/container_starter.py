@@ -136,6 +136,7 @@ class ContainerStarter:
             args=env.expand_all(container.args, variables),
             pod_facts=_stand_in_facts(pod, container, node=self._node.node.name, address=address),
             has_program=host_facts.has_program,
+            rules=self._node.settings.images,
         )
 
     def _facts(self, address: IPv4Address | None) -> PodFacts:

@@ -99,7 +99,7 @@ class Containers:
                 pod, container, attempt=known.next_attempt, address=address
             )
         except ContainerConfigError as error:
-            self._config_error(known, str(error))
+            self._config_error(known, str(error), reason=error.reason)
             return
         node.tell(pod, "Pulled", prepared.resolution.pulled, container=name)
         node.tell(pod, "Created", f"Created container: {name}", container=name)
@@ -112,8 +112,8 @@ class Containers:
             return
         await self._started(known, prepared, state)
 
-    def _config_error(self, known: ContainerMemory, message: str) -> None:
-        known.waiting_reason, known.waiting_message = "CreateContainerConfigError", message
+    def _config_error(self, known: ContainerMemory, message: str, *, reason: str) -> None:
+        known.waiting_reason, known.waiting_message = reason, message
         known.retry_at = self._node.now() + _CONFIG_RETRY_S
         text = f"Error: {message}"
         self._node.tell(self._pod, "Failed", text, container=known.name, warning=True)
