@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 from netemu.daemons.kubelet import Kubelet
 from netemu.errors import ApiError
-from netemu.host.contract import ExecSession
+from netemu.host.contract import ExecSession, SandboxPorts
 from netemu.model.core_v1 import Pod
 
 
@@ -27,6 +27,9 @@ class KubeletStreams:
     async def open_attach(self, pod: Pod, container: str, *, stdin: bool, tty: bool) -> ExecSession:
         del tty  # A terminal is the container's from its start, or not at all.
         return await self._kubelet(pod).open_attach(pod, container, stdin=stdin)
+
+    async def open_ports(self, pod: Pod) -> SandboxPorts:
+        return await self._kubelet(pod).open_ports(pod)
 
     def read_log(
         self,

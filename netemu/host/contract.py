@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from netemu.host.pod_network_repair import Finding
 from netemu.model.runtime import ContainerSpec, ContainerState, SandboxSpec, SandboxState
+
+if TYPE_CHECKING:
+    from asyncio import StreamReader, StreamWriter
 
 
 class ExecSession(Protocol):
@@ -39,6 +42,19 @@ class AttachSession(ExecSession, Protocol):
     """How much of the container's log came before what `output` yields."""
     has_input: bool
     """Whether what is written to stdin gets anywhere."""
+
+
+class SandboxPorts(Protocol):
+    """The way to the TCP ports of one Pod, from inside its network namespace."""
+
+    async def connect(self, port: int) -> tuple[StreamReader, StreamWriter]:
+        """Connect to a port of the Pod's loopback; HostError if nobody listens."""
+
+    async def gone(self) -> None:
+        """Wait until the Pod's sandbox has ended."""
+
+    def close(self) -> None:
+        """Let go of the sandbox; connections go on."""
 
 
 class Runtime(Protocol):

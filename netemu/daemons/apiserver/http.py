@@ -25,7 +25,12 @@ from netemu.daemons.apiserver.refusals import no_such_method, no_such_path
 from netemu.daemons.apiserver.registry import Registry
 from netemu.daemons.apiserver.replies import data_reply, failure, json_reply, text_reply
 from netemu.daemons.apiserver.reviews import Reviews
-from netemu.daemons.apiserver.streams import StreamHooks, serve_exec, serve_log
+from netemu.daemons.apiserver.streams import (
+    StreamHooks,
+    serve_exec,
+    serve_log,
+    serve_port_forward,
+)
 from netemu.daemons.apiserver.subresources import Subresources
 from netemu.daemons.apiserver.version import VERSION
 from netemu.daemons.apiserver.writes import Writes, manager_of, read_body, read_patch
@@ -260,7 +265,7 @@ class HttpApi:
         return data_reply(_SUCCESS, code=201)
 
     async def _stream(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
-        if target.resource.type is not Pod or target.subresource in ("portforward", "proxy"):
+        if target.resource.type is not Pod or target.subresource == "proxy":
             message = f"{target.resource.plural}/{target.subresource} is not served yet"
             raise ApiError(501, "NotImplemented", message)
         if request.method not in ("GET", "POST"):
@@ -272,6 +277,8 @@ class HttpApi:
         pod = cast("Pod", kept.obj)
         if target.subresource == "log":
             return await serve_log(request, pod, hooks, now=self._clock().timestamp())
+        if target.subresource == "portforward":
+            return await serve_port_forward(request, pod, hooks)
         return await serve_exec(request, pod, hooks, attach=target.subresource == "attach")
 
 

@@ -1,50 +1,34 @@
-"""exec, attach and logs: bytes between a client and a container.
+"""exec, attach, port-forward and logs: bytes between a client and a container.
 
 The API server does not know how to reach a container. It asks the hooks, which whoever
-builds the cluster connects to the kubelets, and speaks the clients' protocols: chunked
-text for logs; for exec and attach a WebSocket on which each message begins with its
-channel: 0 stdin, 1 stdout, 2 stderr, 3 the final Status, 4 terminal sizes, and in v5
-255, which closes the channel that follows (kube-api.md, 5).
+builds the cluster connects to the kubelets. Logs are chunked text; for the others the
+connection is upgraded to WebSocket or SPDY, which `streaming/` speaks.
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
-from aiohttp import WSMessage, WSMsgType, web
+from aiohttp import web
 
 from netemu.daemons.apiserver.options import flag
-from netemu.daemons.apiserver.refusals import bad_request, status_of
+from netemu.daemons.apiserver.refusals import bad_request
 from netemu.errors import ApiError, HostError
-from netemu.host.contract import ExecSession
+from netemu.host.contract import ExecSession, SandboxPorts
 from netemu.model.core_v1 import Pod
 
 log = logging.getLogger(__name__)
 
-STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
-_V4, _V5 = "v4.channel.k8s.io", "v5.channel.k8s.io"
-_PROTOCOLS = (_V5, _V4)
 _DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
-_NOT_SPOKEN = (
-    "exec, attach and cp need WebSocket, which kubectl speaks from version 1.30 on: "
-    "use a newer kubectl, or `netemu exec`"
-)
-_LARGEST_MESSAGE = 4 * 1024 * 1024
 
 
 class StreamHooks(Protocol):
     """The way to the containers."""
 
     def require_running(self, pod: Pod, container: str) -> None:
-        """Raise ApiError if nothing can be executed there.
-
-        A client whose WebSocket is refused asks again by SPDY and shows the second answer:
-        this is what both begin with.
-        """
+        """Raise ApiError if nothing can be executed there."""
 
     async def open_exec(
         self, pod: Pod, container: str, argv: Sequence[str], *, stdin: bool, tty: bool
@@ -53,6 +37,9 @@ class StreamHooks(Protocol):
 
     async def open_attach(self, pod: Pod, container: str, *, stdin: bool, tty: bool) -> ExecSession:
         """Join the container's first process; ApiError if that cannot be."""
+
+    async def open_ports(self, pod: Pod) -> SandboxPorts:
+        """Find the way to a running Pod's ports; ApiError if it has none."""
 
     def read_log(
         self,
@@ -91,7 +78,7 @@ def choose_container(pod: Pod, wanted: str) -> str:
     return regular[0]
 
 
-def _require_host(pod: Pod) -> None:
+def require_host(pod: Pod) -> None:
     if not pod.spec.node_name:
         raise bad_request(f"pod {pod.metadata.name} does not have a host assigned")
 
@@ -165,122 +152,30 @@ async def serve_exec(
     request: web.BaseRequest, pod: Pod, hooks: StreamHooks, *, attach: bool
 ) -> web.StreamResponse:
     """Answer `…/exec` or `…/attach`: everything that can be refused is, before the upgrade."""
+    from netemu.daemons.apiserver.streaming.exec import serve_session
+
     query = request.query
     container = choose_container(pod, query.get("container", ""))
-    _require_host(pod)
+    require_host(pod)
     hooks.require_running(pod, container)
     argv = query.getall("command", [])
     if not attach and not argv:
         raise bad_request("you must specify at least one command for the container")
-    upgrade = request.headers.get("Upgrade", "").lower()
-    if upgrade != "websocket":
-        raise bad_request(_NOT_SPOKEN if upgrade else "Upgrade request required")
     stdin, tty = flag(query, "stdin"), flag(query, "tty")
-    if attach:
-        session = await hooks.open_attach(pod, container, stdin=stdin, tty=tty)
-    else:
-        session = await hooks.open_exec(pod, container, argv, stdin=stdin, tty=tty)
-    socket = web.WebSocketResponse(
-        protocols=_PROTOCOLS, max_msg_size=_LARGEST_MESSAGE, autoping=True, compress=False
-    )
-    bridge = Bridge(socket, session)
-    try:
-        await socket.prepare(request)
-        await bridge.run(takes_stdin=stdin)
-    finally:
-        await session.kill()
-    return socket
+
+    async def start() -> ExecSession:
+        if attach:
+            return await hooks.open_attach(pod, container, stdin=stdin, tty=tty)
+        return await hooks.open_exec(pod, container, argv, stdin=stdin, tty=tty)
+
+    return await serve_session(request, start)
 
 
-class Bridge:
-    """One session on one WebSocket."""
+async def serve_port_forward(
+    request: web.BaseRequest, pod: Pod, hooks: StreamHooks
+) -> web.StreamResponse:
+    """Answer `…/portforward`."""
+    from netemu.daemons.apiserver.streaming import port_forward
 
-    def __init__(self, socket: web.WebSocketResponse, session: ExecSession) -> None:
-        self._socket = socket
-        self._session = session
-
-    async def run(self, *, takes_stdin: bool) -> None:
-        """Pump until the process has ended or the client has left."""
-        process = asyncio.ensure_future(self._pump_out())
-        client = asyncio.ensure_future(self._pump_in(takes_stdin=takes_stdin))
-        try:
-            # The client may leave first; it is read all the time, for pings and for that.
-            await asyncio.wait((process, client), return_when=asyncio.FIRST_COMPLETED)
-            if process.done():
-                await self._finish(_ending(process))
-        except ConnectionError:
-            pass  # The client has left.
-        finally:
-            for task in (process, client):
-                task.cancel()
-            await asyncio.gather(process, client, return_exceptions=True)
-
-    async def _pump_out(self) -> int:
-        async for channel, data in self._session.output():
-            await self._socket.send_bytes(bytes((channel,)) + data)
-        return await self._session.wait()
-
-    async def _pump_in(self, *, takes_stdin: bool) -> None:
-        async for message in self._socket:
-            channel, data = _content(message)
-            if channel == STDIN and takes_stdin:
-                takes_stdin = await self._feed(data)
-            elif channel == CLOSE and data[:1] == bytes((STDIN,)):
-                await self._session.close_stdin()
-            elif channel == RESIZE:
-                await self._resize(data)
-
-    async def _feed(self, data: bytes) -> bool:
-        """Write to the process; False when it reads no more, which ends nothing else."""
-        try:
-            await self._session.write_stdin(data)
-        except (ConnectionError, HostError):
-            return False
-        return True
-
-    async def _resize(self, data: bytes) -> None:
-        try:
-            size = json.loads(data)
-            width, height = int(size["Width"]), int(size["Height"])
-        except (ValueError, KeyError, TypeError):
-            return  # Not a size: no reason to end a session.
-        await self._session.resize(width=width, height=height)
-
-    async def _finish(self, status: bytes) -> None:
-        """Say how it ended, then close: a client without the Close frame waits for ever."""
-        await self._socket.send_bytes(bytes((ERROR,)) + status)
-        await self._socket.close(code=1000)
-
-
-def _ending(process: asyncio.Future[int]) -> bytes:
-    """Return the Status of how the session ended, or broke."""
-    try:
-        return exit_status(process.result())
-    except ApiError as error:
-        return json.dumps(status_of(error)).encode()
-    except HostError as error:
-        return json.dumps(status_of(ApiError(500, "InternalError", str(error)))).encode()
-
-
-def _content(message: WSMessage) -> tuple[int, bytes]:
-    data: Any = message.data
-    if message.type is WSMsgType.TEXT:
-        data = data.encode()
-    if not isinstance(data, bytes) or not data:
-        return -1, b""
-    return data[0], data[1:]
-
-
-def exit_status(exit_code: int) -> bytes:
-    """Return the Status that ends a session."""
-    if exit_code == 0:
-        return b'{"metadata":{},"status":"Success"}'
-    message = f"command terminated with non-zero exit code: exit status {exit_code}"
-    status = {
-        "metadata": {},
-        "status": "Failure",
-        "message": message,
-        "reason": "NonZeroExitCode",
-        "details": {"causes": [{"reason": "ExitCode", "message": str(exit_code)}]},
-    }
-    return json.dumps(status).encode()
+    require_host(pod)
+    return await port_forward.serve(request, pod, hooks.open_ports)

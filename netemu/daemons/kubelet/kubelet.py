@@ -35,7 +35,7 @@ from netemu.daemons.kubelet.pod_worker import PodWorker
 from netemu.daemons.kubelet.sources import ObjectSources
 from netemu.daemons.kubelet.status_writer import StatusWriter
 from netemu.errors import ApiError, HostError
-from netemu.host.contract import ExecSession, PodNetwork, Runtime
+from netemu.host.contract import ExecSession, PodNetwork, Runtime, SandboxPorts
 from netemu.host.netns import Netns
 from netemu.model.core_v1 import Node, Pod
 from netemu.model.keys import ObjectKey
@@ -149,6 +149,20 @@ class Kubelet:
             has_ended = declared is not None and declared.stdin
             before.append((2, attach.INPUT_ENDED if has_ended else attach.NO_INPUT))
         return Attached(session, before)
+
+    async def open_ports(self, pod: Pod) -> SandboxPorts:
+        """Find the way to the Pod's ports; ApiError if it has no sandbox."""
+        from netemu.host.sandbox_ports import LinuxSandboxPorts
+
+        meta = pod.metadata
+        try:
+            for sandbox in await self._runtime.sandboxes():
+                if sandbox.id == meta.uid and sandbox.alive:
+                    return LinuxSandboxPorts.open(sandbox)
+        except HostError as error:
+            raise ApiError(500, "InternalError", f"error forwarding ports: {error}") from error
+        text = f'unable to upgrade connection: pod not found ("{meta.name}_{meta.namespace}")'
+        raise ApiError(500, "InternalError", text)
 
     async def read_log(
         self,

@@ -75,6 +75,9 @@ class Kubelets:
         self.sessions.append(Echo(["attached", container]))
         return self.sessions[-1]
 
+    async def open_ports(self, pod):
+        raise ApiError(500, "InternalError", "no sandbox")
+
     async def read_log(self, pod, container, **options) -> AsyncIterator[bytes]:
         self.asked = options
         if options["previous"]:
@@ -122,7 +125,7 @@ async def test_exec_ends_with_status_and_close(served, kubelets):
 
 async def test_exit_code_is_passed_on(served, kubelets):
     """A failure carries its exit code in the Status' causes."""
-    query = [("command", "exit"), ("command", "3")]
+    query = [("command", "exit"), ("command", "3"), ("stdout", "true")]
     async with served.http.ws_connect(EXEC, params=query, protocols=(V4,)) as socket:
         assert socket.protocol == V4
         *_, (channel, body) = await messages(socket)
@@ -133,7 +136,8 @@ async def test_exit_code_is_passed_on(served, kubelets):
 
 async def test_broken_session_ends_with_a_failure(served, kubelets):
     """A session that breaks ends with a Status that says so, and the Close frame."""
-    async with served.http.ws_connect(EXEC, params={"command": "break"}, protocols=(V5,)) as socket:
+    query = {"command": "break", "stdout": "true"}
+    async with served.http.ws_connect(EXEC, params=query, protocols=(V5,)) as socket:
         *_, (channel, body) = await messages(socket)
         assert socket.close_code == 1000
     status = json.loads(body)
@@ -211,14 +215,16 @@ async def test_attach(served, kubelets):
     ("path", "code", "complaint"),
     [
         (EXEC + "?command=ls&container=zz", 400, "container zz is not valid for pod one"),
-        (EXEC + "?command=ls", 400, "Upgrade request required"),
+        (EXEC + "?command=ls", 400, "you must specify at least 1 of stdin, stdout, stderr"),
+        (EXEC + "?command=ls&stdout=1", 400, "Upgrade request required"),
         (EXEC, 400, "at least one command"),
         (EXEC.replace("one", "none") + "?command=ls", 404, 'pods "none" not found'),
         (LOG + "?container=zz", 400, "container zz is not valid for pod one"),
         (LOG + "?tailLines=x", 400, "tailLines is a number"),
         (LOG + "?sinceTime=x", 400, "sinceTime"),
         (LOG + "?previous=true", 400, "previous terminated container not found"),
-        (EXEC.replace("/exec", "/portforward"), 501, "not served yet"),
+        (EXEC.replace("/exec", "/portforward"), 400, "Upgrade request required"),
+        (EXEC.replace("/exec", "/proxy"), 501, "not served yet"),
     ],
 )
 async def test_refusals_come_before_the_upgrade(served, kubelets, path, code, complaint):
@@ -232,7 +238,8 @@ async def test_refusals_come_before_the_upgrade(served, kubelets, path, code, co
 async def test_program_that_cannot_start(served, kubelets):
     """A process that cannot be started is refused before the upgrade, too."""
     with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
-        await served.http.ws_connect(EXEC, params={"command": "none"}, protocols=(V5,))
+        query = {"command": "none", "stdout": "true"}
+        await served.http.ws_connect(EXEC, params=query, protocols=(V5,))
     assert caught.value.status == 500
 
 
@@ -256,18 +263,15 @@ async def test_no_kubelet_yet(served, kubelets):
 
 async def test_a_refusal_is_the_same_by_any_protocol(served, kubelets):
     """kubectl asks again by SPDY and shows that answer: what is wrong comes first."""
-    for headers in ({"Upgrade": "SPDY/3.1", "Connection": "Upgrade"}, {}):
+    spdy = {"Upgrade": "SPDY/3.1", "Connection": "Upgrade"}
+    query = {"command": "a", "stdout": "1"}
+    for headers in (spdy, {}):
         async with served.http.post(
-            EXEC, params={"command": "a", "container": "ended"}, headers=headers
+            EXEC, params=query | {"container": "ended"}, headers=headers
         ) as reply:
             assert "container ended is not valid" in (await reply.json())["message"]
-        async with served.http.post(EXEC, params={"command": "a"}, headers=headers) as reply:
-            said = (await reply.json())["message"]
-            assert ("need WebSocket" in said) == bool(headers)
     kubelets.require_running = lambda _pod, _container: kubelets.refuse()
-    async with served.http.post(
-        EXEC, params={"command": "a"}, headers={"Upgrade": "SPDY/3.1", "Connection": "Upgrade"}
-    ) as reply:
+    async with served.http.post(EXEC, params=query, headers=spdy) as reply:
         assert (await reply.json())["message"] == "it has ended"
 
 
