@@ -11,6 +11,7 @@ from base64 import b64decode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from netemu.core.kubelet import env_file
 from netemu.core.kubelet.field_refs import (
     ContainerConfigError,
     PodFacts,
@@ -23,6 +24,7 @@ from netemu.model.core_v1 import (
     Container,
     EnvFromSource,
     EnvVarSource,
+    FileKeySelector,
     Pod,
     Secret,
     Service,
@@ -40,6 +42,8 @@ class Sources:
     config_map: Callable[[str], ConfigMap | None]
     secret: Callable[[str], Secret | None]
     services: Iterable[Service]
+    file: Callable[[str, str], str | None] = lambda _volume, _path: None
+    """The text of a file of one of the Pod's volumes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +159,21 @@ def _value_from(
             return _text(secret.data[ref.key])
         text = f"couldn't find key {ref.key} in Secret {namespace}/{ref.name}"
         return _without(text, optional=ref.optional)
+    if source.file_key_ref is not None:
+        return _from_file(source.file_key_ref, sources)
     return ""
+
+
+def _from_file(ref: FileKeySelector, sources: Sources) -> str | None:
+    text = sources.file(ref.volume_name, ref.path)
+    if text is None:
+        missing = f'file "{ref.path}" not found in volume "{ref.volume_name}"'
+        return _without(missing, optional=ref.optional)
+    variables = env_file.parse(text)
+    if ref.key in variables:
+        return variables[ref.key]
+    missing = f'environment variable key "{ref.key}" not found in file "{ref.path}"'
+    return _without(missing, optional=ref.optional)
 
 
 def _without(message: str, *, optional: bool | None) -> str | None:

@@ -20,12 +20,13 @@ from netemu.core.kubelet.memory import (
     Stop,
     is_sidecar,
 )
+from netemu.core.kubelet.restarting import will_restart
+from netemu.core.kubelet.stop_signal import stop_signal
 from netemu.model.core_v1 import Container, Pod
 
-SIGTERM = 15
 SIGKILL = 9
 _TERM_TO_KILL_MIN_S = 2.0
-"""Even with no grace left, a container gets this long between SIGTERM and SIGKILL."""
+"""Even with no grace left, a container gets this long between its stop signal and SIGKILL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,20 +138,6 @@ def _deadline(pod: Pod, memory: PodMemory) -> float | None:
     return None if seconds is None else memory.first_seen + seconds
 
 
-def restart_policy(pod: Pod) -> str:
-    return pod.spec.restart_policy or "Always"
-
-
-def will_restart(pod: Pod, container: Container, run: Run, *, init: bool) -> bool:
-    """Whether a run that has ended is followed by another."""
-    if init and is_sidecar(container):
-        return True
-    policy = restart_policy(pod)
-    if policy == "Always" and not init:
-        return True
-    return policy != "Never" and run.exit_code != 0
-
-
 def finished(pod: Pod, memory: PodMemory) -> bool:
     """Whether the Pod has come to its own end: nothing of it will run again."""
     if init_failed_for_good(pod, memory):
@@ -163,11 +150,13 @@ def finished(pod: Pod, memory: PodMemory) -> bool:
 
 
 def init_failed_for_good(pod: Pod, memory: PodMemory) -> bool:
-    if restart_policy(pod) != "Never":
-        return False
-    regular = (c for c in pod.spec.init_containers if not is_sidecar(c))
-    runs = (memory.of(container.name).run for container in regular)
-    return any(run is not None and not run.running and run.exit_code != 0 for run in runs)
+    for container in pod.spec.init_containers:
+        run = memory.of(container.name).run
+        if is_sidecar(container) or run is None or run.running or run.exit_code == 0:
+            continue
+        if not will_restart(pod, container, run, init=True):
+            return True
+    return False
 
 
 # --- keeping it running ---------------------------------------------------------------
@@ -288,7 +277,12 @@ def new_stop(container: Container, *, now: float, grace_s: float) -> Stop:
     """Return the beginning of a stop: the hook first, if there is one."""
     hooks = container.lifecycle
     has_hook = hooks is not None and hooks.pre_stop is not None
-    return Stop(requested_at=now, grace_s=grace_s, pre_stop=Hook.DUE if has_hook else Hook.NONE)
+    return Stop(
+        requested_at=now,
+        grace_s=grace_s,
+        signal=stop_signal(container),
+        pre_stop=Hook.DUE if has_hook else Hook.NONE,
+    )
 
 
 def _carry_on_stops(memory: PodMemory, now: float, draft: _Draft) -> None:
@@ -304,7 +298,7 @@ def _carry_on(name: str, stop: Stop, now: float, draft: _Draft) -> None:
     elif stop.pre_stop is Hook.RUNNING and now < deadline:
         draft.wake(deadline)
     elif stop.terminated_at is None:
-        draft.do(Send(name, SIGTERM))
+        draft.do(Send(name, stop.signal))
     elif stop.killed_at is None:
         kill_at = max(deadline, stop.terminated_at + _TERM_TO_KILL_MIN_S)
         if now >= kill_at:
@@ -321,7 +315,9 @@ def _terminate(pod: Pod, memory: PodMemory, now: float, draft: _Draft) -> None:
 
 def _give_up(pod: Pod, memory: PodMemory, now: float, draft: _Draft) -> None:
     """Stop what is left of a Pod that has ended; its API object stays."""
-    stopped = _all_stopped(pod, memory, now, draft, lambda _now: pod_grace(pod))
+    short = memory.failed_grace_s
+    grace_s = pod_grace(pod) if short is None else min(short, pod_grace(pod))
+    stopped = _all_stopped(pod, memory, now, draft, lambda _now: grace_s)
     if stopped and not memory.torn_down:
         draft.do(TearDown())
 

@@ -15,6 +15,7 @@ from ipaddress import IPv4Address
 from netemu.model.core_v1 import Container, Pod
 from netemu.model.runtime import ContainerPhase, ContainerState
 
+SIGTERM = 15
 BACK_OFF_FIRST_S = 10.0
 BACK_OFF_MAX_S = 300.0
 BACK_OFF_FORGET_S = 600.0
@@ -35,9 +36,10 @@ class Stop:
 
     requested_at: float
     grace_s: float
+    signal: int = SIGTERM
     pre_stop: Hook = Hook.NONE
     terminated_at: float | None = None
-    """When SIGTERM was sent."""
+    """When that signal was sent."""
     killed_at: float | None = None
 
 
@@ -134,6 +136,8 @@ class PodMemory:
     failed_reason: str = ""
     """Set when the kubelet gave the Pod up: DeadlineExceeded, OutOfpods, Evicted …"""
     failed_message: str = ""
+    failed_grace_s: float | None = None
+    """How long its containers have then at most; None: as long as the Pod says."""
     terminating_since: float | None = None
     grace_s: float = 0.0
     torn_down: bool = False

@@ -16,6 +16,8 @@ from netemu.core.kubelet import lifecycle
 from netemu.core.kubelet.images import with_tag
 from netemu.core.kubelet.memory import ContainerMemory, PodMemory, Run, SandboxPhase, is_sidecar
 from netemu.core.kubelet.resources import qos_class
+from netemu.core.kubelet.restarting import will_restart
+from netemu.core.kubelet.stop_signal import named as named_stop_signal
 from netemu.model.clock import format_time
 from netemu.model.core_v1 import (
     Container,
@@ -36,6 +38,7 @@ PENDING = "Pending"
 RUNNING = "Running"
 SUCCEEDED = "Succeeded"
 FAILED = "Failed"
+_TERMINAL = (SUCCEEDED, FAILED)
 
 RUNTIME = "netemu"
 """The scheme of container ids: `netemu://…`."""
@@ -55,13 +58,16 @@ def make(pod: Pod, memory: PodMemory, *, host_ip: IPv4Address, now: float) -> Po
     inits = [_container_status(pod, c, memory, now, init=True) for c in pod.spec.init_containers]
     apps = [_container_status(pod, c, memory, now, init=False) for c in pod.spec.containers]
     phase = phase_of(pod, memory)
+    ends = phase in _TERMINAL and before.phase not in _TERMINAL
+    # A Pod has not come to its end while something of it runs, a sidecar perhaps.
+    still_runs = ends and any(run.running for _, run in memory.runs())
     address = str(memory.pod_ip) if memory.pod_ip is not None else before.pod_ip
     return PodStatus(
         observed_generation=before.observed_generation,
-        phase=phase,
+        phase=before.phase if still_runs else phase,
         conditions=_conditions(pod, memory, phase, inits, apps, now),
-        reason=memory.failed_reason or before.reason,
-        message=memory.failed_message or before.message,
+        reason=before.reason if still_runs else memory.failed_reason or before.reason,
+        message=before.message if still_runs else memory.failed_message or before.message,
         nominated_node_name=before.nominated_node_name,
         host_ip=str(host_ip),
         host_ips=[HostIP(ip=str(host_ip))],
@@ -87,7 +93,7 @@ def _time_of_second(second: int) -> Time:
 
 
 def phase_of(pod: Pod, memory: PodMemory) -> str:
-    if pod.status.phase in (SUCCEEDED, FAILED):
+    if pod.status.phase in _TERMINAL:
         return pod.status.phase
     if memory.failed_reason:
         return FAILED
@@ -110,12 +116,10 @@ def phase_of(pod: Pod, memory: PodMemory) -> str:
 
 
 def _phase_of_stopped(pod: Pod, runs: list[Run]) -> str:
-    policy = lifecycle.restart_policy(pod)
-    if policy == "Always":
+    ended = zip(pod.spec.containers, runs, strict=True)
+    if any(will_restart(pod, container, run, init=False) for container, run in ended):
         return RUNNING
-    if all(run.exit_code == 0 for run in runs):
-        return SUCCEEDED
-    return FAILED if policy == "Never" else RUNNING
+    return SUCCEEDED if all(run.exit_code == 0 for run in runs) else FAILED
 
 
 def _initialising(pod: Pod, memory: PodMemory) -> bool:
@@ -152,6 +156,7 @@ def _container_status(
         image_id=shown.image_id if shown else "",
         container_id=f"{RUNTIME}://{shown.id}" if shown else "",
         started=state.running is not None and bool(run and (run.started or regular_init)),
+        stop_signal=named_stop_signal(container),
     )
 
 

@@ -29,6 +29,7 @@ from netemu.model.core_v1 import (
     Volume,
     VolumeProjection,
 )
+from netemu.model.schema import fields_of
 
 _DEFAULT_MODE = 0o644
 _TOKEN_SECONDS = 3600
@@ -64,6 +65,8 @@ class VolumePlan:
     """The kubelet's directory name of it: `kubernetes.io~configmap`."""
     kind: VolumeKind
     in_memory: bool = False
+    mode: int = 0o777
+    """Of an empty directory."""
     host_path: str = ""
     host_path_type: str = ""
     files: dict[str, File] = field(default_factory=dict)
@@ -125,32 +128,32 @@ def _plan_one(pod: Pod, volume: Volume, sources: Sources, facts: PodFacts) -> Vo
             host_path_type=volume.host_path.type or "",
         )
     if volume.empty_dir is not None:
-        return _empty(volume.name, in_memory=volume.empty_dir.medium == "Memory")
+        asked = volume.empty_dir
+        mode = 0o777 if asked.mode is None else asked.mode
+        return _empty(volume.name, in_memory=asked.medium == "Memory", mode=mode)
     try:
         return _files(pod, volume, sources, facts) or _stand_in(volume)
     except (_SourceMissing, ContainerConfigError) as error:
         raise VolumeError(volume.name, str(error)) from error
 
 
-def _empty(name: str, *, in_memory: bool = False, stands_in_for: str = "") -> VolumePlan:
+def _empty(
+    name: str, *, in_memory: bool = False, mode: int = 0o777, stands_in_for: str = ""
+) -> VolumePlan:
     return VolumePlan(
         name=name,
         plugin="kubernetes.io~empty-dir",
         kind=VolumeKind.EMPTY,
         in_memory=in_memory,
+        mode=mode,
         stands_in_for=stands_in_for,
     )
 
 
 def _stand_in(volume: Volume) -> VolumePlan:
     """Storage that netemu does not have: an empty directory, and the Pod runs."""
-    kinds = {
-        "persistent_volume_claim": "persistentVolumeClaim",
-        "ephemeral": "ephemeral",
-        "nfs": "nfs",
-        "csi": "csi",
-    }
-    found = [text for name, text in kinds.items() if getattr(volume, name, None) is not None]
+    kinds = [field for field in fields_of(Volume) if field.attribute != "name"]
+    found = [kind.wire_name for kind in kinds if getattr(volume, kind.attribute) is not None]
     return _empty(volume.name, stands_in_for=found[0] if found else "unknown volume type")
 
 

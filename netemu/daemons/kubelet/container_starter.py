@@ -6,7 +6,7 @@ Everything here can be repeated: a step that was done before a crash is found do
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 
 from netemu.core.kubelet import (
@@ -103,7 +103,7 @@ class ContainerStarter:
                 await self.set_up_volumes(pod, address)
             except (volumes.VolumeError, ApiError) as error:
                 raise ContainerConfigError(str(error)) from error
-        sources = await self._node.sources.for_pod(pod)
+        sources = replace(await self._node.sources.for_pod(pod), file=self._dir.read_text)
         facts = self._facts(address)
         name = hostname.hostname_of(pod, node=self._node.node.name)
         environment = env.make(pod, container, hostname=name, sources=sources, facts=facts)

@@ -208,10 +208,10 @@ class Containers:
         run = self._memory.of(name).run
         if run is None or run.stop is None:
             return
-        if signal == lifecycle.SIGKILL:
-            run.stop.killed_at = self._node.now()
-        else:
+        if run.stop.terminated_at is None:
             run.stop.terminated_at = self._node.now()
+        else:
+            run.stop.killed_at = self._node.now()
         await self._node.runtime.signal_container(run.id, signal)
 
     def _cancel(self, name: str) -> None:

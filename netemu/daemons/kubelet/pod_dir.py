@@ -11,13 +11,18 @@ import os
 import shutil
 import stat
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from netemu.core.kubelet.container_spec import PodPaths
 from netemu.core.kubelet.volumes import VolumeKind, VolumePlan
 from netemu.daemons.kubelet import atomic_writer
 from netemu.errors import HostError
+from netemu.host.zygote import syscalls
 from netemu.model.core_v1 import Pod
+
+_TEXT_MAX = 64 << 10
+"""Kubernetes reads no more of a file of variables."""
 
 
 class PodDir:
@@ -54,7 +59,7 @@ class PodDir:
         path = f"{root}/volumes/{plan.plugin}/{plan.name}"
         self._volumes[plan.name] = path
         if plan.kind is VolumeKind.EMPTY:
-            self._make_empty(path)
+            self._make_empty(path, plan.mode)
             return
         self._make(path)
         files = {name: (file.data, file.mode) for name, file in plan.files.items()}
@@ -74,13 +79,36 @@ class PodDir:
             pass
         self._made.add(path)
 
-    def _make_empty(self, path: str) -> None:
+    def _make_empty(self, path: str, mode: int) -> None:
         if os.path.isdir(path):
             return
         self._make(path)
         if self._group is not None:
             os.chown(path, -1, self._group)
-        os.chmod(path, 0o2777 if self._group is not None else 0o777)
+        os.chmod(path, mode | stat.S_ISGID if self._group is not None else mode)
+
+    def used_bytes(self, volume: str) -> int:
+        """Return what a volume's files take up, as du counts it."""
+        return _disk_usage(self._volumes[volume]) if volume in self._volumes else 0
+
+    def read_text(self, volume: str, path: str) -> str | None:
+        """Return the text of a volume's file; None if it is not there.
+
+        Its folder is the containers': no link in it may lead us out of it.
+        """
+        if volume not in self._volumes:
+            return None
+        try:
+            folder = os.open(self._volumes[volume], os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            with contextlib.closing(_Descriptor(folder)):
+                found = _Descriptor(syscalls.open_beneath(folder, path))
+            with contextlib.closing(found):
+                if not stat.S_ISREG(os.fstat(found.number).st_mode):
+                    return None
+                with open(f"/proc/self/fd/{found.number}", "rb") as file:
+                    return file.read(_TEXT_MAX).decode(errors="replace")
+        except OSError:
+            return None
 
     def paths(self, container: str, attempt: int) -> PodPaths:
         """Return the paths for one run, with an empty file for its last words."""
@@ -121,6 +149,25 @@ class PodDir:
         """Remove everything."""
         self.remove_volumes()
         shutil.rmtree(self._logs, ignore_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Descriptor:
+    number: int
+
+    def close(self) -> None:
+        os.close(self.number)
+
+
+def _disk_usage(folder: str) -> int:
+    total = 0
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):  # It went while we looked.
+                total += entry.stat(follow_symlinks=False).st_blocks * 512
+                if entry.is_dir(follow_symlinks=False):
+                    total += _disk_usage(entry.path)
+    return total
 
 
 def folders_of_all(*, state_dir: PurePosixPath, run_dir: PurePosixPath) -> dict[str, list[str]]:

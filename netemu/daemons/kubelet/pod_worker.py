@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from netemu.core.kubelet import lifecycle
+from netemu.core.kubelet import eviction, lifecycle
 from netemu.core.kubelet.memory import PodMemory, SandboxPhase
 from netemu.core.kubelet.volumes import VolumeError
 from netemu.daemons.kubelet.container_starter import ContainerStarter
@@ -244,9 +244,23 @@ class PodWorker:
 
     # --- the end ---------------------------------------------------------------------
 
-    def fail(self, reason: str, message: str) -> None:
+    async def evict_if_overfull(self) -> None:
+        """Give the Pod up if it fills its empty directories beyond their limits."""
+        memory = self.memory
+        if memory.sandbox is not SandboxPhase.READY or memory.failed_reason or memory.frozen:
+            return
+        if limits := eviction.size_limits(self.pod):
+            used = await asyncio.to_thread(
+                lambda: {name: self.dir.used_bytes(name) for name in limits}
+            )
+            if (end := eviction.overfull(self.pod, used)) is not None:
+                self.fail(end.reason, end.message, grace_s=eviction.GRACE_S)
+                self.wake()
+
+    def fail(self, reason: str, message: str, *, grace_s: float | None = None) -> None:
         self.memory.failed_reason = reason
         self.memory.failed_message = message
+        self.memory.failed_grace_s = grace_s
         self._node.tell(self.pod, reason, message, warning=True)
 
     async def _tear_down(self) -> None:
