@@ -6,16 +6,15 @@ server that cannot be reached is an ApiError 503, and a watch that breaks off ju
 
 from __future__ import annotations
 
-import os
 import random
 import ssl
-import tempfile
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
+from netemu.client.certificates import load_pair
 from netemu.client.contract import EventType, Listing, PatchType, WatchEvent
 from netemu.client.in_process import delete_options
 from netemu.client.kubeconfig import ApiAccess
@@ -321,13 +320,7 @@ def tls_context(access: ApiAccess) -> ssl.SSLContext:
 
 
 def _load_certificate(context: ssl.SSLContext, access: ApiAccess) -> None:
-    # The ssl module reads keys from files only: this one has no name that lasts.
-    descriptor, path = tempfile.mkstemp(prefix="netemu-")
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(access.certificate_pem + b"\n" + access.key_pem)
-        context.load_cert_chain(path)
+        load_pair(context, access.certificate_pem, access.key_pem)
     except ssl.SSLError as error:
         raise UserError(f"the client certificate and its key are no pair: {error}") from error
-    finally:
-        os.unlink(path)

@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import _ssl
 import ctypes
-import os
 import ssl
-import tempfile
 
+from netemu.client.certificates import load_pair
 from netemu.host.pki import KeyPair
 
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
@@ -32,24 +31,13 @@ def serving_context(pair: KeyPair) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
-    _load(context, pair)
+    load_pair(context, pair.certificate_pem, pair.key_pem)
     context.verify_mode = ssl.CERT_OPTIONAL
     # A resumed session does not show its certificate again.
     context.options |= ssl.OP_NO_TICKET
     context.num_tickets = 0
     _leave_verification_to_us(context)
     return context
-
-
-def _load(context: ssl.SSLContext, pair: KeyPair) -> None:
-    # The ssl module reads keys from files only: this one has no name that lasts.
-    descriptor, path = tempfile.mkstemp(prefix="netemu-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(pair.certificate_pem + pair.key_pem)
-        context.load_cert_chain(path)
-    finally:
-        os.unlink(path)
 
 
 def _leave_verification_to_us(context: ssl.SSLContext) -> None:
