@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from netemu.errors import NetemuError
 from netemu.model.core_v1 import Pod
 
 _HOSTNAME_MAX = 63
@@ -25,11 +26,24 @@ def domain_of(pod: Pod, *, cluster_domain: str) -> str:
     return f"{pod.spec.subdomain}.{pod.metadata.namespace}.svc.{cluster_domain}"
 
 
-def kernel_hostname_of(pod: Pod, *, node: str, cluster_domain: str) -> str | None:
-    """Return what `uname -n` says; None when setHostnameAsFQDN asks for too long a name."""
+class HostnameTooLongError(NetemuError):
+    """setHostnameAsFQDN asks for more than a kernel takes."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"failed to construct FQDN from pod hostname and cluster domain, FQDN {name} is"
+            f" too long ({_KERNEL_HOSTNAME_MAX} characters is the max,"
+            f" {len(name)} characters requested)"
+        )
+
+
+def kernel_hostname_of(pod: Pod, *, node: str, cluster_domain: str) -> str:
+    """Return what `uname -n` says; raises HostnameTooLongError."""
     short = hostname_of(pod, node=node)
     domain = domain_of(pod, cluster_domain=cluster_domain)
     if not pod.spec.set_hostname_as_fqdn or not domain or pod.spec.host_network:
         return short
     full = f"{short}.{domain}"
-    return full if len(full) <= _KERNEL_HOSTNAME_MAX else None
+    if len(full) > _KERNEL_HOSTNAME_MAX:
+        raise HostnameTooLongError(full)
+    return full

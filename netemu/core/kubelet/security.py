@@ -86,10 +86,12 @@ def decide(pod: Pod, container: Container, *, image_runs_as_root: bool) -> Secur
     non_root = _first(*(context.run_as_non_root for context in contexts))
     if non_root and user is None:
         if image_runs_as_root:
-            raise ContainerConfigError("container has runAsNonRoot and image will run as root")
+            text = "container has runAsNonRoot and image will run as root"
+            raise ContainerConfigError(f"{text} {_whose(pod, container)}")
         user = NOBODY_OF_IMAGES
     if non_root and user == 0:
-        raise ContainerConfigError("container's runAsUser breaks non-root policy")
+        text = "container's runAsUser breaks non-root policy"
+        raise ContainerConfigError(f"{text} {_whose(pod, container)}")
     groups = [*(shared.supplemental_groups if shared else ())]
     if shared and shared.fs_group is not None:
         groups.append(shared.fs_group)
@@ -103,6 +105,11 @@ def decide(pod: Pod, container: Container, *, image_runs_as_root: bool) -> Secur
         no_new_privileges=bool(own and own.allow_privilege_escalation is False),
         read_only_root=bool(own and own.read_only_root_filesystem),
     )
+
+
+def _whose(pod: Pod, container: Container) -> str:
+    meta = pod.metadata
+    return f'(pod: "{meta.name}_{meta.namespace}({meta.uid})", container: {container.name})'
 
 
 def _first(*values: _T | None) -> _T | None:

@@ -73,11 +73,12 @@ class ContainerStarter:
     async def make_sandbox(self, pod: Pod) -> IPv4Address:
         """Make namespaces, cable and files; return the Pod's address."""
         node = self._node
-        kernel_hostname = hostname.kernel_hostname_of(
-            pod, node=node.node.name, cluster_domain=node.settings.domain
-        )
-        if kernel_hostname is None:
-            raise HostError("failed to construct FQDN from pod hostname and cluster domain")
+        try:
+            kernel_hostname = hostname.kernel_hostname_of(
+                pod, node=node.node.name, cluster_domain=node.settings.domain
+            )
+        except hostname.HostnameTooLongError as error:
+            raise HostError(str(error)) from error
         spec = container_spec.sandbox(pod, node=node.node.name, hostname=kernel_hostname)
         state = await node.runtime.create_sandbox(spec)
         if pod.spec.host_network:

@@ -101,7 +101,7 @@ class Kubelet:
             tasks.create_task(self._follow_exits())
             pods = informers.of(Pod, fields=f"spec.nodeName={self._node.name}")
             await self._adopt(pods)
-            tasks.create_task(self._look_around())
+            tasks.create_task(self._keep_looking())
             tasks.create_task(self._keep_host_ports())
 
     # --- what the API server's streams ask for -----------------------------------------
@@ -350,26 +350,28 @@ class Kubelet:
                 log.warning("following the runtime's events: %s", error)
             await asyncio.sleep(_RECONNECT_S)
 
-    async def _look_around(self) -> None:
-        """Find, now and then, what no event has told: the kubelet's relist."""
+    async def _keep_looking(self) -> None:
         while True:
             try:
-                await self._relist()
+                await self.look_around()
             except HostError as error:
                 log.warning("looking at the runtime: %s", error)
             await asyncio.sleep(_LOOK_EVERY_S)
 
-    async def _relist(self) -> None:
+    async def look_around(self) -> None:
+        """Find what no event has told: the kubelet's relist. It happens now and then."""
         began_at = self._context.now()
         world = await self._observe()
         for uid, worker in list(self._workers.items()):
             worker.tick()
+            await worker.evict_if_overfull()
             sandbox = world.sandboxes.get(uid)
             if sandbox is None or not sandbox.alive:
                 worker.sandbox_lost(began_at)
             for state in world.containers.get(uid, ()):
                 if state.phase is not ContainerPhase.RUNNING:
                     worker.exited(state)
+        await self._network_watch.look(world.sandboxes.values(), self._workers)
 
 
 def _not_running(container: str) -> ApiError:
@@ -383,4 +385,3 @@ def _no_log(pod: Pod, container: str, *, previous: bool) -> ApiError:
     else:
         text = f'container "{container}" in pod "{name}" is waiting to start: ContainerCreating'
     return ApiError(400, "BadRequest", text)
-        await self._network_watch.look(world.sandboxes.values(), self._workers)

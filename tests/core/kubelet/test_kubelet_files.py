@@ -12,7 +12,12 @@ from netemu.core.kubelet import cri_log, hosts, resolv_conf, volumes
 from netemu.core.kubelet.cri_log import LogFilter
 from netemu.core.kubelet.env import Sources
 from netemu.core.kubelet.field_refs import PodFacts
-from netemu.core.kubelet.hostname import domain_of, hostname_of, kernel_hostname_of
+from netemu.core.kubelet.hostname import (
+    HostnameTooLongError,
+    domain_of,
+    hostname_of,
+    kernel_hostname_of,
+)
 from netemu.core.kubelet.resolv_conf import ResolvConf
 from netemu.core.kubelet.volumes import File, Token, VolumeError, VolumeKind
 from netemu.model.codec import from_dict
@@ -82,7 +87,8 @@ def test_fully_qualified_hostname() -> None:
     assert full == "web.sub.shop.svc.cluster.local"
     assert domain_of(pod(spec), cluster_domain="x") == "sub.shop.svc.x"
     long = pod(spec, "w" * 50)
-    assert kernel_hostname_of(long, node="n", cluster_domain="cluster.local") is None
+    with pytest.raises(HostnameTooLongError, match="64 characters is the max"):
+        kernel_hostname_of(long, node="n", cluster_domain="cluster.local")
 
 
 def made(spec: str, dns: tuple[str, ...] = ("10.96.0.10",)) -> str:

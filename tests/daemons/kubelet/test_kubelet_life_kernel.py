@@ -110,21 +110,23 @@ full:
 """
 
 
-async def _apply(cluster: Cluster, pods: str) -> None:
+async def apply_all(cluster: Cluster, pods: str, *, labels: dict[str, str] | None = None) -> None:
+    """Create Pods, given as a mapping of their names to their specs."""
     for name, spec in yaml.safe_load(pods).items():
         spec.setdefault("terminationGracePeriodSeconds", 5)
-        meta = {"name": name, "namespace": "default"}
+        meta = {"name": name, "namespace": "default", "labels": labels or {}}
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
         await cluster.apply(yaml.safe_dump(pod))
 
 
-def _first(pod: Pod):
+def first_of(pod: Pod):
+    """Return the status of the first container, once there is one."""
     return pod.status.container_statuses[0] if pod.status.container_statuses else None
 
 
 async def test_the_life_of_pods(cluster: Cluster, tmp_path: Path) -> None:
     """Each of them as Kubernetes tells it, in its status and in its events."""
-    await _apply(cluster, PODS.replace("FOLDER", str(tmp_path)))
+    await apply_all(cluster, PODS.replace("FOLDER", str(tmp_path)))
     done = await cluster.waits_for("sidecars", lambda pod: pod.status.phase == "Succeeded")
     order = (tmp_path / "order").read_text().split()
     assert order == ["once", "main", "second", "first"]
@@ -135,19 +137,19 @@ async def test_the_life_of_pods(cluster: Cluster, tmp_path: Path) -> None:
     assert late.status.message == "Pod was active on the node longer than the specified deadline"
 
     ruled = await cluster.waits_for("ruled", lambda pod: pod.status.phase == "Failed")
-    assert (_first(ruled).restart_count, _first(ruled).state.terminated.exit_code) == (1, 7)
+    assert (first_of(ruled).restart_count, first_of(ruled).state.terminated.exit_code) == (1, 7)
 
-    await cluster.waits_for("never-up", lambda pod: _first(pod) and _first(pod).restart_count)
+    await cluster.waits_for("never-up", lambda pod: first_of(pod) and first_of(pod).restart_count)
     told = await cluster.events("never-up")
     assert ("Killing", "Container c failed startup probe, will be restarted") in told
 
-    await cluster.waits_for("bad-hook", lambda pod: _first(pod) and _first(pod).restart_count)
+    await cluster.waits_for("bad-hook", lambda pod: first_of(pod) and first_of(pod).restart_count)
     told = await cluster.events("bad-hook")
     assert "FailedPostStartHook" in [reason for reason, _ in told]
     assert ("Killing", "FailedPostStartHook") in told
 
     slow = await cluster.ready("slow")
-    assert _first(slow).restart_count == 0
+    assert first_of(slow).restart_count == 0
     told = await cluster.events("slow")
     assert {text.split(":")[0] for reason, text in told if reason == "Unhealthy"} == {
         "Startup probe failed"
@@ -175,7 +177,7 @@ async def _a_gate_is_opened(cluster: Cluster) -> None:
 
 async def _a_signal_and_hooks(cluster: Cluster) -> None:
     pod = await cluster.ready("interrupted")
-    assert _first(pod).stop_signal == "SIGINT"
+    assert first_of(pod).stop_signal == "SIGINT"
     read = cluster.kubelet.read_log(pod, "c", follow=True)
     await cluster.client.delete(Pod, "interrupted", "default")
     assert b"".join([data async for data in read]) == b"got INT\n"
