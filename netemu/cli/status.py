@@ -93,6 +93,8 @@ def _nodes(name: str, nodes: Any) -> list[dict[str, Any]]:
             "address": str(node.address),
             "role": "control-plane" if node.control_plane else "worker",
             "netns": names.node_netns(name, node.name),
+            "powered": node.powered,
+            "cabled": node.cabled,
         }
         for node in nodes
     ]
@@ -112,8 +114,16 @@ def _print(cluster: dict[str, Any]) -> None:
     if cluster["state"] in ("stopped", "unattended"):
         click.echo(f"  {_remedy(cluster['name'], cluster['state'])}")
     for node in cluster["nodes"]:
-        click.echo(f"  {node['name']:<16}{node['address']:<16}netns {node['netns']}")
+        click.echo(f"  {node['name']:<16}{node['address']:<16}{_condition(node)}")
     click.echo(f"  kubeconfig {cluster['kubeconfig']}")
+
+
+def _condition(node: dict[str, Any]) -> str:
+    """Say where the node is, or what was done to it."""
+    if not node["powered"]:
+        return f"no power; 'sudo netemu node start {node['name']}'"
+    cut = "" if node["cabled"] else f", cut off; 'sudo netemu node heal {node['name']}'"
+    return f"netns {node['netns']}{cut}"
 
 
 def _remedy(name: str, state: str) -> str:

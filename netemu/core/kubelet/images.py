@@ -1,10 +1,10 @@
 """What an image name stands for: there is no registry and no image.
 
-`resolve` tries, in this order: what the cluster's file says; a built-in image; netemu's own; the host's tools under
-the name of an image that is little else than tools; a program on the host's root that
-the container's `command` names; and last a *stand-in*, a small server that listens on
-every declared port and says which Pod it is. So a manifest from anywhere becomes a
-Pod that answers.
+`resolve` tries, in this order: what the cluster's file says; a built-in image; netemu's
+own; the host's tools under the name of an image that is little else than tools; a program
+on the host's root that the container's `command` names; and last a *stand-in*, a small
+server that listens on every declared port and says which Pod it is. So a manifest from
+anywhere becomes a Pod that answers.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ class ImageSource(StrEnum):
 
 
 AGNHOST = "netemu.images.agnhost:main"
+DNS_IMAGE = "netemu/dns"
 DNS = "netemu.daemons.dns:main"
 STAND_IN = "netemu.images.standin:main"
 
@@ -87,7 +88,7 @@ def resolve(
     """
     image = with_tag(container.image)
     name = _short_name(image)
-    if rule := rule_for(image, rules):
+    if _repository(image) != DNS_IMAGE and (rule := rule_for(image, rules)):
         return _ruled(rule, container, image, name, pod_facts)
     if built_in := _built_in(image, name, command, args):
         return built_in
@@ -133,7 +134,7 @@ def _present(image: str) -> str:
 def _built_in(
     image: str, name: str, command: Sequence[str], args: Sequence[str]
 ) -> Resolution | None:
-    if _repository(image) == "netemu/dns":
+    if _repository(image) == DNS_IMAGE:
         return _entrypoint(image, "dns", DNS, args)
     if name == "pause":
         return _entrypoint(image, "pause", AGNHOST, ("pause",))
