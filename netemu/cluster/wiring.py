@@ -81,7 +81,7 @@ class ClusterDaemon:
             pki=self.pki,
             clock=now,
         )
-        self.api.streams = KubeletStreams(self.kubelets)
+        self.api.streams = KubeletStreams(self.kubelets, self.links)
         return self.api
 
     async def serve_api(self, group: asyncio.TaskGroup) -> str:
