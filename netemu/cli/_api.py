@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -18,6 +19,8 @@ from netemu.model.core_v1 import Node, Pod
 from netemu.model.kinds import Resource
 
 T = TypeVar("T")
+_ANSWERS_WITHIN_S = 20.0
+_LOOK_AGAIN_S = 0.02
 
 __all__ = ["choose_container", "find_pod", "resource_named", "split_reference", "with_client"]
 
@@ -39,8 +42,14 @@ def with_client(cluster: str, work: Callable[[HttpsClient], Awaitable[T]]) -> T:
 
 def _have_daemon(name: str) -> None:
     """Start the daemon of a cluster that has lost it; UserError if it was stopped."""
-    if clusters.daemon_of(name) is not None or not clusters.exists(name):
+    if not clusters.exists(name):
         return
+    deadline = time.monotonic() + _ANSWERS_WITHIN_S
+    while (record := clusters.daemon_of(name)) is not None:
+        # One that has just been started answers in a moment.
+        if record.api_url or time.monotonic() > deadline:
+            return
+        time.sleep(_LOOK_AGAIN_S)
     if clusters.is_stopped(name):
         raise UserError(
             f"cluster \"{name}\" is stopped; 'sudo netemu start {name}' starts it again"

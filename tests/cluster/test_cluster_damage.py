@@ -1,0 +1,218 @@
+"""Things of a running cluster that are broken by hand: repaired, or told of; nothing loops."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from netemu_command import Netemu, new_name, until
+
+from netemu.host import clusters
+from netemu.host.clusters import ClusterFolders
+from netemu.host.processes import ProcessId
+from netemu.host.zygote.records import Records
+
+pytestmark = pytest.mark.root
+
+MANIFESTS = Path(__file__).resolve().parents[2] / "scenarios" / "manifests"
+REPAIRED_WITHIN_S = 25.0
+"""The kubelet looks every ten seconds, whoever looks after the nodes every five."""
+
+
+@pytest.fixture(scope="module")
+def netemu(tmp_path_factory: pytest.TempPathFactory) -> Netemu:
+    return Netemu(tmp_path_factory.mktemp("damage"))
+
+
+@pytest.fixture(scope="module")
+def name(netemu: Netemu) -> Iterator[str]:
+    """One cluster with web, its Service and clients, for all damage."""
+    with netemu.cluster(new_name("dmg")) as name:
+        netemu("apply", "-f", str(MANIFESTS / "web.yaml"), "--cluster", name)
+        netemu.kubectl(name, "rollout", "status", "deployment/web", "--timeout=20s")
+        netemu.kubectl(name, "wait", "--for=condition=Ready", "pod", "--all", "--timeout=20s")
+        yield name
+
+
+def test_what_is_deleted_is_made_again_and_what_is_set_down_stays_down(netemu: Netemu, name: str):
+    """Bridge, tunnel, cables, routes, names: all at once; Events say what was done."""
+    before = _pods(netemu, name)
+    one, two, plane = (
+        f"netemu-{name}-{node}" for node in ("worker-1", "worker-2", "control-plane")
+    )
+    client, neighbour, other = (
+        _netns_of(before, name, pod) for pod in ("client", "same-node", "other-node")
+    )
+    veth = _ip(two, "-o", "link").split("veth", 1)[1].partition("@")[0]
+    for place, command in (
+        (one, "link del cni0"),
+        (one, "link set flannel.1 down"),
+        (two, "link del flannel.1"),
+        (two, "route del default"),
+        (two, f"link del veth{veth}"),
+        (plane, "link del eth0"),
+        (client, "route del default"),
+        (neighbour, "link del eth0"),
+    ):
+        _ip(place, *command.split())
+    subprocess.run(["ip", "netns", "del", other], check=True)
+    subprocess.run(["ip", "netns", "del", two], check=True)
+
+    wanted = {
+        "link del cni0": ("NodeRepaired", "worker-1", "ip link add cni0"),
+        "flannel.1 set down": ("LinkDown", "worker-1", "flannel.1 was set down; it stays so"),
+        "link del flannel.1": ("NodeRepaired", "worker-2", "ip link add flannel.1"),
+        "a node's default route": ("NodeRepaired", "worker-2", "ip route replace default"),
+        "a node's eth0": ("NodeRepaired", "control-plane", "ip link add port"),
+        "a pod's default route": ("PodNetworkRepaired", "client", "default route"),
+        "a pod's eth0": ("PodNetworkRepaired", "same-node", "its cable veth"),
+        "a pod's name": ("PodNetworkRepaired", "other-node", "`ip netns` shows"),
+        "a node's name": ("NodeRepaired", "worker-2", f"`ip netns` shows {two}"),
+    }
+    for what, (reason, about, text) in wanted.items():
+        until(
+            lambda r=reason, a=about, t=text: _told(netemu, name, r, a, t),
+            what=f"an Event about {what}",
+            within_s=REPAIRED_WITHIN_S,
+        )
+    assert "DOWN" in _ip(one, "link", "show", "flannel.1")
+    _ip(one, "link", "set", "flannel.1", "up")
+    for pod in ("client", "same-node", "other-node"):
+        until(lambda pod=pod: _reaches(netemu, name, pod), what=f"web, seen from {pod}")
+    assert _pods(netemu, name) == before
+    nodes = netemu("get", "nodes", "--cluster", name).out
+    assert "NotReady" not in nodes
+
+
+def test_holders_and_the_zygote_are_killed_and_nothing_else_notices(netemu: Netemu, name: str):
+    """Containers live on; another zygote and other holders are there at the next look."""
+    before = _pods(netemu, name)
+    records = Records(str(ClusterFolders(name).run))
+    holders = {record.spec.name: record.state.pid for record in records.sandboxes()}
+    _kill(holders["worker-1"])
+    _kill(holders["underlay"])
+    _kill(int(_zygote(name).split()[0]))
+    for place in ("worker-1", "underlay"):
+        until(
+            lambda place=place: _holder(name, place) not in (None, holders[place]),
+            what=f"another holder of {place}",
+            within_s=REPAIRED_WITHIN_S,
+        )
+    assert _told(netemu, name, "NodeRepaired", "worker-1", "its holder was killed")
+    manifest = """
+apiVersion: v1
+kind: Pod
+metadata: {name: on-host}
+spec:
+  hostNetwork: true
+  nodeName: worker-1
+  terminationGracePeriodSeconds: 1
+  containers: [{name: main, image: busybox, command: [sleep, "1000"]}]
+"""
+    netemu("apply", "-f", "-", "--cluster", name, stdin=manifest)
+    netemu.kubectl(name, "wait", "--for=condition=Ready", "pod/on-host", "--timeout=20s")
+    netemu("delete", "pod/on-host", "--cluster", name)
+    assert netemu("shell", "--cluster", name, "worker-1", "hostname").out == "worker-1\n"
+    until(lambda: _reaches(netemu, name, "other-node"), what="web")
+    assert _pods(netemu, name) == before
+
+
+def test_a_lost_run_folder_starts_nodes_and_containers_again(netemu: Netemu, name: str):
+    """With the daemon alive, and with it dead: the same Pods, addresses and UIDs."""
+    before = _pods(netemu, name)
+    shutil.rmtree(ClusterFolders(name).run)
+    until(lambda: clusters.daemon_of(name), what="the daemon, begun again", within_s=15)
+    until(lambda: _restarts(netemu, name) == {1}, what="containers once more", within_s=30)
+    _all_ready(netemu, name)
+    assert _identities(_pods(netemu, name)) == _identities(before)
+    until(lambda: _reaches(netemu, name, "client"), what="web")
+    assert _told(netemu, name, "NodeRepaired", "worker-2", "the run folder was lost")
+
+    daemon = clusters.daemon_of(name)
+    assert daemon
+    _kill(daemon.pid)
+    zygote = ProcessId.of(int(_zygote(name).split()[0]))
+    assert zygote
+    shutil.rmtree(ClusterFolders(name).run)
+    assert zygote.wait(10)
+    assert "is started" in netemu("get", "pods", "--cluster", name).err
+    until(lambda: _restarts(netemu, name) == {2}, what="containers once more", within_s=30)
+    _all_ready(netemu, name)
+    assert _identities(_pods(netemu, name)) == _identities(before)
+    until(lambda: _reaches(netemu, name, "client"), what="web")
+
+
+def _kill(pid: int) -> None:
+    process = ProcessId.of(pid)
+    assert process
+    process.signal(signal.SIGKILL)
+    assert process.wait(5)
+
+
+def _zygote(name: str) -> str:
+    return (ClusterFolders(name).run / "zygote.pid").read_text()
+
+
+def _holder(name: str, place: str) -> int | None:
+    found = Records(str(ClusterFolders(name).run)).sandboxes()
+    return next((r.state.pid for r in found if r.spec.name == place), None)
+
+
+def _pods(netemu: Netemu, name: str) -> dict[str, tuple[Any, ...]]:
+    listing = netemu("get", "pods", "-A", "-o", "json", "--cluster", name).json
+    return {
+        pod["metadata"]["name"]: (
+            pod["metadata"]["uid"],
+            pod["status"].get("podIP"),
+            pod["spec"]["nodeName"],
+            [(c.get("containerID"), c["restartCount"]) for c in pod["status"]["containerStatuses"]],
+        )
+        for pod in listing["items"]
+    }
+
+
+def _identities(pods: dict[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
+    return {pod: facts[:3] for pod, facts in pods.items()}
+
+
+def _restarts(netemu: Netemu, name: str) -> set[int]:
+    return {count for *_, runs in _pods(netemu, name).values() for _, count in runs}
+
+
+def _all_ready(netemu: Netemu, name: str) -> None:
+    netemu.kubectl(name, "wait", "--for=condition=Ready", "pod", "--all", "-A", "--timeout=30s")
+
+
+def _netns_of(pods: dict[str, tuple[Any, ...]], name: str, pod: str) -> str:
+    return f"netemu-{name}-{pods[pod][2]}-default-{pod}"
+
+
+def _told(netemu: Netemu, name: str, reason: str, about: str, text: str) -> bool:
+    events = netemu("get", "events", "-A", "-o", "json", "--cluster", name).json["items"]
+    return any(
+        event["reason"] == reason
+        and event["involvedObject"]["name"] == about
+        and text in event["message"]
+        for event in events
+    )
+
+
+def _reaches(netemu: Netemu, name: str, pod: str) -> bool:
+    argv = ("exec", "--cluster", name, f"pod/{pod}", "--", "curl", "-sm2", "http://web/hostname")
+    return netemu(*argv, code=None).out.startswith("web-")
+
+
+def _in_netns(place: str, *argv: str) -> str:
+    done = subprocess.run(
+        ["ip", "netns", "exec", place, *argv], capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+def _ip(place: str, *words: str) -> str:
+    return _in_netns(place, "ip", *words)
