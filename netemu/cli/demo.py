@@ -17,20 +17,21 @@ from netemu.errors import UserError
 Examples:
   sudo netemu demo
   sudo netemu demo pod-birth
+  sudo netemu demo rolling-update
 """,
 )
 @click.argument("name", default="first-service")
 def demo(name: str) -> None:
     """Bring up three nodes, run a scenario on them with real packets, remove them again."""
     need_root("demo")
-    from netemu.cli.run import run_scenario
+    from netemu.cli.run import run_scenarios
 
     folder = Path(__file__).resolve().parents[2] / "scenarios"
     path = folder / f"{name}.yaml"
     if not path.exists():
         there = ", ".join(sorted(each.stem for each in folder.glob("*.yaml"))) or "none"
         raise UserError(f'no scenario "{name}" in {folder}; there are: {there}')
-    sys.exit(0 if run_scenario(str(path)) else 1)
+    sys.exit(0 if run_scenarios([str(path)]) else 1)
 
 
 COMMAND = demo

@@ -1,10 +1,12 @@
-"""`netemu run`: a scenario on a cluster of its own."""
+"""`netemu run`: scenarios, each on a cluster of its own."""
 
 from __future__ import annotations
 
 import json
 import sys
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,84 +14,144 @@ import click
 from netemu.cli._options import need_root, output_option
 
 if TYPE_CHECKING:
-    from netemu.lab.runner import StepResult
+    from netemu.lab.runner import Report, StepResult
     from netemu.lab.scenario import LoadedScenario
 
 
 @click.command(
-    short_help="Run a scenario on a cluster of its own.",
+    short_help="Run scenarios, each on a cluster of its own.",
     epilog="""\b
 Examples:
   sudo netemu run scenarios/first-service.yaml
   sudo netemu run scenarios/first-service.yaml -o json
+  sudo netemu run scenarios/*.yaml --junit report.xml
   sudo netemu run my.yaml --keep            leave its cluster for a look around
   sudo netemu run my.yaml --cluster lab     on a cluster that is there
 """,
 )
-@click.argument("scenario", metavar="FILE")
+@click.argument("scenarios", metavar="FILE...", nargs=-1, required=True)
 @click.option("--cluster", metavar="NAME", default="", help="Use this cluster, and leave it.")
 @click.option("--keep", is_flag=True, help="Leave the scenario's cluster when it is over.")
+@click.option("--junit", metavar="FILE", default="", help="Write a report for CI systems, too.")
 @output_option
-def run(scenario: str, cluster: str, keep: bool, output: str) -> None:
-    """Run a scenario: bring up its cluster, take its steps, report, remove the cluster.
+def run(scenarios: tuple[str, ...], cluster: str, keep: bool, junit: str, output: str) -> None:
+    """Run scenarios: bring up a cluster, take the steps, report, remove the cluster.
 
-    Exit code 0 if every step passed, 1 if one did not, 2 if the scenario is wrong.
+    Nothing is made unless all files are right. Exit code 0 if every step passed, 1 if one
+    did not, 2 if a scenario is wrong.
     """
     need_root("run")
-    sys.exit(0 if run_scenario(scenario, cluster=cluster, keep=keep, output=output) else 1)
+    passed = run_scenarios(scenarios, cluster=cluster, keep=keep, junit=junit, output=output)
+    sys.exit(0 if passed else 1)
 
 
-def run_scenario(
-    path: str, *, cluster: str = "", keep: bool = False, output: str = "table"
+def run_scenarios(
+    paths: Sequence[str],
+    *,
+    cluster: str = "",
+    keep: bool = False,
+    junit: str = "",
+    output: str = "table",
 ) -> bool:
-    """Run one scenario file and tell of it; return whether every step passed."""
-    import asyncio
-
-    from netemu.cli._show import show_result
-    from netemu.cluster import lifecycle
-    from netemu.host import clusters
+    """Run scenario files one after the other; return whether every step of all passed."""
     from netemu.host.interruption import interrupt_on_sigterm
-    from netemu.lab.runner import Report, run_on, to_json
+    from netemu.lab.junit import JUnitFile
+    from netemu.lab.runner import to_json
     from netemu.lab.scenario import load_scenario
 
     began = time.monotonic()
-    loaded = load_scenario(path)
+    loaded = [load_scenario(path) for path in paths]
+    file = JUnitFile(Path(junit), loaded) if junit else None
+    interrupt_on_sigterm()
     quiet = output == "json"
-    results: list[StepResult] = []
+    reports: list[Report] = []
+    for index, scenario in enumerate(loaded):
+        if index and not quiet:
+            click.echo()
+        performance = _Performance(scenario, cluster=cluster, keep=keep, quiet=quiet, began=began)
+        try:
+            reports.append(performance.run())
+        finally:
+            if file is not None:
+                file.note(index, performance.report())
+        began = time.monotonic()
+    if quiet:
+        told = [to_json(report) for report in reports]
+        click.echo(json.dumps(told[0] if len(told) == 1 else told, indent=2))
+    return all(report.passed for report in reports)
 
-    def tell(result: StepResult) -> None:
-        results.append(result)
-        if not quiet:
+
+class _Performance:
+    """One scenario on its cluster, told of while it runs."""
+
+    def __init__(
+        self, scenario: LoadedScenario, *, cluster: str, keep: bool, quiet: bool, began: float
+    ) -> None:
+        self._scenario = scenario
+        self._cluster = cluster
+        self._keep = keep
+        self._quiet = quiet
+        self._began = began
+        self._results: list[StepResult] = []
+        self._name = ""
+        self._error = ""
+
+    def run(self) -> Report:
+        """Run it from nothing to nothing."""
+        try:
+            self._run()
+        except KeyboardInterrupt:
+            self._error = "interrupted"
+            raise
+        except Exception as error:
+            self._error = str(error)
+            raise
+        if not self._quiet:
+            kept = self._name if self._keep else ""
+            _sum_up(self._results, self._scenario, self.report().seconds, kept=kept)
+        return self.report()
+
+    def _run(self) -> None:
+        import asyncio
+
+        from netemu.cluster import lifecycle
+        from netemu.host import clusters
+        from netemu.lab.runner import run_on
+
+        if self._cluster:
+            clusters.load_settings(self._cluster)  # Says which there are.
+        self._name = self._cluster or lifecycle.reserve_name(self._scenario.name)
+        self._scenario.cluster.metadata.name = self._name
+        try:
+            if self._cluster:
+                _introduce(self._scenario, quiet=self._quiet)
+            else:
+                _bring_up(self._scenario, self._began, quiet=self._quiet)
+            asyncio.run(run_on(self._name, self._scenario, self._tell))
+        finally:
+            if not self._cluster and not self._keep:
+                lifecycle.take_down(self._name, keep_logs=False)
+
+    def _tell(self, result: StepResult) -> None:
+        from netemu.cli._show import show_result
+
+        self._results.append(result)
+        if not self._quiet:
             show_result(result)
 
-    interrupt_on_sigterm()
-    if cluster:
-        clusters.load_settings(cluster)  # Says which there are.
-    name = cluster or lifecycle.reserve_name(loaded.name)
-    loaded.cluster.metadata.name = name
-    try:
-        if cluster:
-            _introduce(loaded, quiet=quiet)
-        else:
-            _bring_up(loaded, began, quiet=quiet)
-        asyncio.run(run_on(name, loaded, tell))
-    finally:
-        if not cluster and not keep:
-            lifecycle.take_down(name, keep_logs=False)
-    taken = time.monotonic() - began
-    passed = len(results) == len(loaded.steps) and all(result.passed for result in results)
-    if quiet:
-        report = Report(
-            scenario=loaded.name,
-            cluster=name,
-            passed=passed,
-            seconds=round(taken, 3),
-            steps=results,
+    def report(self) -> Report:
+        """Return what is known of it, also when it was interrupted."""
+        from netemu.lab.runner import Report
+
+        whole = len(self._results) == len(self._scenario.steps)
+        return Report(
+            scenario=self._scenario.name,
+            cluster=self._name,
+            passed=whole and all(result.passed for result in self._results),
+            seconds=round(time.monotonic() - self._began, 3),
+            steps=self._results,
+            error=self._error,
         )
-        click.echo(json.dumps(to_json(report), indent=2))
-    else:
-        _sum_up(results, loaded, taken, kept=name if keep else "")
-    return passed
 
 
 def _bring_up(loaded: LoadedScenario, began: float, *, quiet: bool) -> None:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from netemu.errors import UserError
-
-_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h))+")
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+from netemu.model.duration import parse_duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +20,6 @@ class Moment:
         return f"{since}{self.after_s:g} s"
 
 
-def parse_duration(text: str) -> float:
-    """Return seconds of `30s`, `500ms`, `1m30s`; UserError for anything else."""
-    if not _DURATION.fullmatch(text):
-        raise UserError(f'"{text}" is no duration: write 500ms, 30s or 1m30s')
-    return sum(float(number) * _UNITS_S[unit] for number, unit in _PART.findall(text))
-
-
 def parse_moment(text: object) -> Moment:
     """Return the moment of `30s` or `LOAD+30s`; UserError if it is neither."""
     if not isinstance(text, str):
@@ -40,5 +29,5 @@ def parse_moment(text: object) -> Moment:
         raise UserError(f'at: "{text}" names no load: write 30s, or NAME+30s')
     try:
         return Moment(parse_duration(after), load)
-    except UserError as error:
-        raise UserError(f"at: {error.message}") from error
+    except ValueError as error:
+        raise UserError(f"at: {error}") from error

@@ -35,6 +35,8 @@ class Report(msgspec.Struct, kw_only=True):
     passed: bool
     seconds: float
     steps: list[StepResult]
+    error: str = ""
+    """What ended it from outside of its steps: no cluster, Ctrl-C."""
 
 
 async def run_steps(scenario: LoadedScenario, lab: Lab) -> AsyncIterator[StepResult]:

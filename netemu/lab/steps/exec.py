@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 from typing import Final
@@ -10,11 +11,13 @@ import msgspec
 
 from netemu.client.pods import default_container
 from netemu.client.streams import run_in_pod
-from netemu.errors import UserError
+from netemu.errors import ApiError, UserError
 from netemu.lab import references
 from netemu.lab.contract import Step, StepFailedError
 from netemu.lab.lab import Lab
 from netemu.model.wire import ApiStruct
+
+_PAUSE_S = 0.1
 
 
 class ExecExpectation(ApiStruct):
@@ -31,6 +34,8 @@ class Exec(Step):
     """The program and its arguments, a list: no shell reads it."""
     container: str = ""
     """By default the Pod's first, or the one that its annotation names."""
+    within_s: float = msgspec.field(default=0.0, name="withinSeconds")
+    """How long the command is repeated until it does what is expected; 0 is once."""
     expect: ExecExpectation = msgspec.field(default_factory=ExecExpectation)
 
     def title(self) -> str:
@@ -43,6 +48,17 @@ class Exec(Step):
             raise UserError("command: a program is needed")
 
     async def run(self, lab: Lab) -> str:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.within_s
+        while True:
+            try:
+                return await self._once(lab)
+            except (StepFailedError, ApiError):
+                if loop.time() >= deadline:
+                    raise
+            await asyncio.sleep(_PAUSE_S)
+
+    async def _once(self, lab: Lab) -> str:
         pod = await lab.running_pod(self.in_)
         container = self.container or default_container(pod)
         code, output = await run_in_pod(lab.client, pod, self.command, container=container)
