@@ -13,7 +13,6 @@ from house_tree import ROOT, our_files, shown
 from readme_session import Command, missing_line, play, read_commands
 
 from netemu.core.control.contract import Controller
-from netemu.core.kubelet import not_honoured
 from netemu.lab.contract import Step
 
 README = ROOT / "README.md"
@@ -138,15 +137,3 @@ def test_an_example_of_a_plugin_is_whole(code: str, tmp_path: Path) -> None:
         assert isinstance(plugin, Controller) or issubclass(plugin, Step)
     finally:
         del sys.modules[file.stem]
-
-
-def test_the_fields_without_effect_are_listed() -> None:
-    """The page of differences has each line that the kubelet tells Pods."""
-    page = (ROOT / "docs/not-like-a-real-cluster.md").read_text(encoding="utf-8")
-    gaps = [
-        *(*not_honoured.POD_GAPS, *not_honoured.POD_CONTEXT_GAPS, not_honoured.HOST_PORT),
-        *(*not_honoured.CONTAINER_GAPS, *not_honoured.CONTAINER_CONTEXT_GAPS),
-        *not_honoured.VOLUME_GAPS,
-    ]
-    rows = {f"| `{gap.field}` | {gap.instead} |" for gap in gaps}
-    assert rows == {line for line in page.splitlines() if line in rows or line.startswith("| `")}

@@ -1,8 +1,8 @@
 """What a Pod may ask for and does not get: stored, returned, and without effect.
 
 One line a field, with what happens instead. A Pod that uses one is told so, once, by an
-event; `docs/not-like-a-real-cluster.md` is to list the same lines. Who teaches the
-kubelet a field removes its line.
+event; `docs/podspec.md` has the same lines. Who teaches the kubelet a field removes its
+line here and names the field in `honoured_fields`.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ class Gap(Generic[T_contra]):
     """Whether it is used in a way that makes a difference."""
     matters: bool = False
     """What the Pod is for may well depend on it."""
+    partly: str = ""
+    """The values without effect, where others have theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +50,21 @@ def _asks_grpc(container: Container) -> bool:
 POD_GAPS: tuple[Gap[PodSpec], ...] = (
     Gap("hostPID", "it sees its own processes", lambda s: s.host_pid, matters=True),
     Gap("hostIPC", "it has an IPC namespace of its own", lambda s: s.host_ipc, matters=True),
-    Gap("hostUsers", "there are no user namespaces", lambda s: s.host_users is False),
+    Gap(
+        "hostUsers", "there are no user namespaces", lambda s: s.host_users is False, partly="false"
+    ),
     Gap("runtimeClassName", "there is one runtime", lambda s: s.runtime_class_name),
     Gap("resourceClaims", "there are no devices", lambda s: s.resource_claims, matters=True),
     Gap("resources", "its containers' own count", lambda s: s.resources),
     Gap("schedulingGroup", "it is scheduled by itself", lambda s: s.scheduling_group),
     Gap("evictionResponders", "nobody is asked", lambda s: s.eviction_responders),
-    Gap("os", "it is Linux", lambda s: s.os and s.os.name != "linux", matters=True),
+    Gap(
+        "os",
+        "it is Linux",
+        lambda s: s.os and s.os.name != "linux",
+        matters=True,
+        partly="`windows`",
+    ),
 )
 
 _CONTEXT_GAPS: tuple[Gap[PodContext | SecurityContext], ...] = (
@@ -78,6 +88,7 @@ POD_CONTEXT_GAPS: tuple[Gap[PodContext], ...] = (
         "securityContext.supplementalGroupsPolicy",
         "the host's /etc/group is not looked at",
         lambda c: c.supplemental_groups_policy == "Merge",
+        partly="`Merge`",
     ),
 )
 
@@ -87,6 +98,7 @@ CONTAINER_CONTEXT_GAPS: tuple[Gap[SecurityContext], ...] = (
         "securityContext.procMount",
         "/proc is masked",
         lambda c: c.proc_mount not in (None, "", "Default"),
+        partly="`Unmasked`",
     ),
 )
 
@@ -98,12 +110,19 @@ CONTAINER_GAPS: tuple[Gap[Container], ...] = (
         "resources.limits",
         "only CPU and memory are limited",
         lambda c: c.resources.limits.keys() - _LIMITED,
+        partly="others than `cpu` and `memory`",
     ),
-    Gap("probes.grpc", "that the port takes connections counts", _asks_grpc),
+    Gap(
+        "probes.grpc",
+        "that the port takes connections counts",
+        _asks_grpc,
+        partly="its answer is not asked for",
+    ),
     Gap(
         "volumeMounts.recursiveReadOnly",
         "mounts below a read-only one may be writable",
         lambda c: any(m.recursive_read_only in ("Enabled", "IfPossible") for m in c.volume_mounts),
+        partly="`Enabled`, `IfPossible`",
     ),
     Gap(
         "volumeMounts.bindMountOptions",
@@ -117,6 +136,7 @@ VOLUME_GAPS: tuple[Gap[Volume], ...] = (
         "emptyDir.medium",
         "it lies on the disk",
         lambda v: v.empty_dir and v.empty_dir.medium not in ("", "Memory"),
+        partly="`HugePages`",
     ),
     Gap(
         "projected.sources.clusterTrustBundle",
