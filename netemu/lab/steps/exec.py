@@ -21,6 +21,8 @@ _PAUSE_S = 0.1
 
 
 class ExecExpectation(ApiStruct):
+    """What the command must do."""
+
     exit_code: int = 0
     """The command's own."""
     output: str = ""
@@ -37,6 +39,7 @@ class Exec(Step):
     within_s: float = msgspec.field(default=0.0, name="withinSeconds")
     """How long the command is repeated until it does what is expected; 0 is once."""
     expect: ExecExpectation = msgspec.field(default_factory=ExecExpectation)
+    """See below."""
 
     def title(self) -> str:
         return f"in {self.in_}: {' '.join(self.command)}"

@@ -63,6 +63,7 @@ class Load(Step):
     for_s: float = msgspec.field(default=0.0, name="forSeconds")
     """How long requests are sent; with `start`, 0 is until the load is stopped."""
     expect: LoadExpectation = msgspec.field(default_factory=LoadExpectation)
+    """See below; with `start` it belongs to the step that stops the load."""
 
     def title(self) -> str:
         if self.stop:

@@ -50,6 +50,7 @@ class Probe(Step):
     within_s: float = msgspec.field(default=5.0, name="withinSeconds")
     """How long the expectation may take to come true; all `times` are sent anew each round."""
     expect: Expectation = msgspec.field(default_factory=Expectation)
+    """See below; without it each probe must be answered, with HTTP below 400."""
 
     def title(self) -> str:
         protocol, target = self._target()
