@@ -31,6 +31,19 @@ Examples:
 @click.option("--overlay", metavar="NAME", help="How pods of different nodes reach each other.")
 @click.option("--proxy-mode", metavar="MODE", help="How Services are programmed.")
 @click.option("--iptables", metavar="FLAVOUR", help="auto, nft or legacy.")
+@click.option(
+    "--node-monitor-grace-period",
+    "grace",
+    metavar="TIME",
+    help="How long a node may be silent before it is NotReady. Default: 40s.",
+)
+@click.option(
+    "--default-toleration-seconds",
+    "toleration",
+    type=int,
+    metavar="N",
+    help="How long pods stay on a node that is not ready. Default: 300.",
+)
 @click.option("--no-context", is_flag=True, help="Leave ~/.kube/config alone.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 def up(
@@ -41,6 +54,8 @@ def up(
     overlay: str | None,
     proxy_mode: str | None,
     iptables: str | None,
+    grace: str | None,
+    toleration: int | None,
     no_context: bool,
     quiet: bool,
 ) -> None:
@@ -66,9 +81,19 @@ def up(
     spec.overlay = overlay or spec.overlay
     spec.proxy_mode = proxy_mode or spec.proxy_mode
     spec.iptables = iptables or spec.iptables
+    spec.node_monitor_grace_period = grace or spec.node_monitor_grace_period
+    if toleration is not None:
+        spec.default_toleration_seconds = toleration
 
     interrupt_on_sigterm()
-    given = {"nodes": nodes, "overlay": overlay, "proxy mode": proxy_mode, "iptables": iptables}
+    given = {
+        "nodes": nodes,
+        "overlay": overlay,
+        "proxy mode": proxy_mode,
+        "iptables": iptables,
+        "grace period": grace,
+        "toleration": toleration,
+    }
     asked = {what for what, value in given.items() if value is not None}
     if (config or asked) and clusters.exists(wanted):
         differences = _differences(cluster, complain, None if config else asked)
@@ -116,6 +141,10 @@ def _differences(cluster: Cluster, complain: Complain, asked: set[str] | None) -
         "serviceCIDR": (there.service_cidr, wish.service_cidr),
         "clusterDNS": (there.cluster_dns, wish.cluster_dns),
         "domain": (there.domain, wish.domain),
+        "grace period": (f"{there.node_grace_s:g} s", f"{wish.node_grace_s:g} s"),
+        "toleration": (f"{there.toleration_s} s", f"{wish.toleration_s} s"),
+        "images": (_patterns(there), _patterns(wish)),
+        "DNS replicas": (there.dns_replicas, wish.dns_replicas),
     }
     if cluster.spec.underlay:
         pairs["underlay"] = (there.underlay, wish.underlay)
@@ -126,6 +155,10 @@ def _differences(cluster: Cluster, complain: Complain, asked: set[str] | None) -
         for what, (has, wanted) in pairs.items()
         if has != wanted and (asked is None or what in asked)
     ]
+
+
+def _patterns(settings: ClusterSettings) -> str:
+    return " ".join(image.pattern for image in settings.images) or "none"
 
 
 def _node_names(settings: ClusterSettings) -> str:

@@ -48,6 +48,8 @@ def complain_about_flags(path: str, message: str) -> UserError:
         "spec.overlay": "--overlay: ",
         "spec.proxyMode": "--proxy-mode: ",
         "spec.iptables": "--iptables: ",
+        "spec.nodeMonitorGracePeriod": "--node-monitor-grace-period: ",
+        "spec.defaultTolerationSeconds": "--default-toleration-seconds: ",
     }
     return UserError(flags.get(path, "") + message)
 

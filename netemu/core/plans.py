@@ -328,10 +328,10 @@ def _label_fault(key: str, value: str) -> str:
         or len(name) > 63
         or (slash and not _DOMAIN.fullmatch(prefix))
     ):
-        return f'"{key}" cannot be a label\'s key: such as disk or example.com/disk'
+        return f'"{key}" cannot be a key: such as disk or example.com/disk'
     if len(value) > 63 or (value and not _LABEL_NAME.fullmatch(value)):
         return (
-            f'"{value}" cannot be the value of label {key}: at most 63 letters, digits, '
+            f'"{value}" cannot be the value of {key}: at most 63 letters, digits, '
             '"-", "_" and ".", beginning and ending with a letter or digit'
         )
     return ""

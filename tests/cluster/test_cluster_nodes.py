@@ -287,7 +287,7 @@ def test_a_node_joins_and_leaves_without_a_trace(cluster: Cluster) -> None:
         (["add", "Big_One"], '"Big_One" is not a DNS label of at most 40 characters'),
         (["add", "host"], '"host" cannot name a node: that is this host'),
         (["add", "--label", "disk"], "--label disk: expected KEY=VALUE"),
-        (["add", "--zone", "-"], '"-" cannot be the value of label topology.kubernetes.io/zone'),
+        (["add", "--zone", "-"], '"-" cannot be the value of topology.kubernetes.io/zone'),
         (["add", "--role", "control-plane"], "a second control plane is not supported"),
     ],
 )
