@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import functools
 import os
-import re
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -41,7 +40,6 @@ T = TypeVar("T")
 _POLL_S = 0.02
 _LATE_S = 0.1
 """A moment that has passed for longer than this is worth a word."""
-_PLACEHOLDER = re.compile(r"\{(host|[a-z]+/[^{}]+)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +210,7 @@ class Lab:
         Of what has several Pods the first ready one counts, and of a Service its own
         address; `write` turns an address into what stands in its place.
         """
-        for reference in set(_PLACEHOLDER.findall(text)):
+        for reference in set(references.PLACEHOLDER.findall(text)):
             address = await self._address(reference)
             text = text.replace(f"{{{reference}}}", write(address))
         return text

@@ -24,7 +24,7 @@ def parse_moment(text: object) -> Moment:
     """Return the moment of `30s` or `LOAD+30s`; UserError if it is neither."""
     if not isinstance(text, str):
         raise UserError(f"at: {text!r} has no unit: write 500ms, 30s or 1m30s")
-    load, plus, after = text.replace(" ", "").rpartition("+")
+    load, plus, after = (part.strip() for part in text.rpartition("+"))
     if plus and not load:
         raise UserError(f'at: "{text}" names no load: write 30s, or NAME+30s')
     try:

@@ -7,12 +7,14 @@ import re
 from netemu.client.pods import resource_named
 from netemu.errors import UserError
 from netemu.model.apps_v1 import Deployment, ReplicaSet
-from netemu.model.core_v1 import Pod, Service
+from netemu.model.core_v1 import Node, Pod, Service
 from netemu.model.kinds import Resource
 
 OUTSIDE = ("host", "external")
 """The host's own end of the underlay: where a client outside the cluster is."""
 _WITH_PODS = (Pod, Deployment, ReplicaSet, Service)
+PLACEHOLDER = re.compile(r"\{(host|[a-z]+/[^{}]+)\}")
+"""What stands for an address in a target."""
 
 
 def split(reference: str, namespace: str = "default") -> tuple[str, str, str]:
@@ -55,3 +57,11 @@ def check_pattern(text: str) -> None:
         re.compile(text)
     except re.error as error:
         raise UserError(f'"{text}" is no regular expression: {error}') from error
+
+
+def check_placeholders(text: str) -> None:
+    """Raise UserError unless what stands for addresses names something that has one."""
+    for reference in PLACEHOLDER.findall(text):
+        if reference == "host" or check(reference).type in (Node, Service):
+            continue
+        check_pods(reference)

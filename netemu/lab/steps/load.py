@@ -79,6 +79,7 @@ class Load(Step):
         references.check_origin(self.from_)
         if not self.http.startswith("http://"):
             raise UserError(f'http: "{self.http}" is no URL: write http://HOST[:PORT]/PATH')
+        references.check_placeholders(self.http)
         if not self.start and self.for_s <= 0:
             raise UserError(
                 "a load has `start: NAME`, and a later step its `stop: NAME`, "
@@ -87,9 +88,10 @@ class Load(Step):
         if self.start and self.expect != LoadExpectation():
             raise UserError("expect: a load is judged by the step that stops it: write it there")
         if not 0 < self.rate <= _MOST_A_SECOND:
-            raise UserError(f"rate: {self.rate:g}: between 0 and {_MOST_A_SECOND:g} a second")
+            raise UserError(f"rate: {self.rate:g} is not above 0 and up to {_MOST_A_SECOND:g}")
         if not 1 <= self.connections <= _MOST_CONNECTIONS:
-            raise UserError(f"connections: {self.connections}: between 1 and {_MOST_CONNECTIONS}")
+            most = _MOST_CONNECTIONS
+            raise UserError(f"connections: {self.connections} is not from 1 to {most}")
 
     def _check_stop(self) -> None:
         plain = Load(stop=self.stop, expect=self.expect)

@@ -73,6 +73,8 @@ class Probe(Step):
             known = ", ".join(_RECORD_TYPES)
             raise UserError(f'type: no record type "{self.type}"; there are: {known}')
         protocol, target = self._target()
+        references.check_placeholders(target)
+        references.check_placeholders(self.expect.body)
         if protocol in ("tcp", "udp"):
             _host_port(target)
         if protocol == "http" and not target.startswith("http://"):
