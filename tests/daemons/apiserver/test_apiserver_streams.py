@@ -189,7 +189,9 @@ async def test_pings_are_answered_while_the_process_is_silent(served, kubelets):
     async with served.http.ws_connect(
         EXEC, params=query, protocols=(V5,), autoping=False
     ) as socket:
-        await socket.receive(timeout=5)
+        asked = await socket.receive(timeout=5)
+        assert asked.type == aiohttp.WSMsgType.PING  # Does it listen? It says nothing.
+        assert (await socket.receive(timeout=5)).data == b"\x01cat"
         await socket.receive(timeout=5)
         await socket.ping(b"there?")
         pong = await socket.receive(timeout=5)
@@ -273,12 +275,3 @@ async def test_a_refusal_is_the_same_by_any_protocol(served, kubelets):
     kubelets.require_running = lambda _pod, _container: kubelets.refuse()
     async with served.http.post(EXEC, params=query, headers=spdy) as reply:
         assert (await reply.json())["message"] == "it has ended"
-
-
-async def test_what_is_not_run_is_said(served, kubelets):
-    """An ephemeral container that never starts would be waited for in vain."""
-    path = EXEC.replace("/exec", "/ephemeralcontainers")
-    body = {"spec": {"ephemeralContainers": [{"name": "debug", "image": "busybox"}]}}
-    headers = {"Content-Type": "application/strategic-merge-patch+json"}
-    async with served.http.patch(path, json=body, headers=headers) as reply:
-        assert (reply.status, (await reply.json())["reason"]) == (501, "NotImplemented")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -27,6 +28,7 @@ PROTOCOLS = (
     "base64.channel.k8s.io",
 )
 _CLOSE = 255
+_PATIENCE_S = 0.25
 _LARGEST_MESSAGE = 4 * 1024 * 1024
 
 
@@ -55,7 +57,7 @@ async def open_socket(request: web.BaseRequest, protocol: str) -> web.WebSocketR
     socket = web.WebSocketResponse(
         protocols=(protocol,) if protocol else (),
         max_msg_size=_LARGEST_MESSAGE,
-        autoping=True,
+        autoping=False,
         compress=False,
     )
     try:
@@ -73,6 +75,18 @@ class Messages:
         self._base64 = "base64." in (socket.ws_protocol or "")
         # Writers that wait for one connection must not be many: one that leaves ends all.
         self._writing = asyncio.Lock()
+        self._listened = asyncio.Event()
+
+    async def listened(self) -> None:
+        """Wait until the client has begun to read, for a while: some never answer a ping.
+
+        kubectl 1.30 and 1.31 throw away what arrives before they know their streams,
+        and a program may have said all before that.
+        """
+        await self._socket.ping()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE_S):
+                await self._listened.wait()
 
     async def send(self, channel: int, data: bytes) -> None:
         async with self._writing:
@@ -84,6 +98,10 @@ class Messages:
     async def received(self) -> AsyncIterator[tuple[int, bytes]]:
         """Yield channels and data until the client leaves; nonsense is passed over."""
         async for message in self._socket:
+            if message.type is WSMsgType.PING:
+                await self._socket.pong(message.data)
+            elif message.type is WSMsgType.PONG:
+                self._listened.set()
             data = _bytes(message)
             if not data:
                 continue
@@ -102,6 +120,7 @@ class WebSocketChannels:
     def __init__(self, socket: web.WebSocketResponse) -> None:
         self._socket = socket
         self._messages = Messages(socket)
+        self._listens = False
         self._sends_status = (socket.ws_protocol or "").startswith("v")
 
     async def receive(self, heed: Heed) -> None:
@@ -113,12 +132,15 @@ class WebSocketChannels:
                 await heed(Channel(channel), data)
 
     async def send(self, channel: Channel, data: bytes) -> None:
+        if not self._listens:
+            await self._messages.listened()
+            self._listens = True
         await self._messages.send(channel, data)
 
     async def finish(self, ending: Ending) -> None:
         """Say how it ended, then close: a client without the Close frame waits for ever."""
         if said := ending.status() if self._sends_status else ending.complaint():
-            await self._messages.send(Channel.ERROR, said)
+            await self.send(Channel.ERROR, said)
         await self._socket.close(code=1000)
 
 

@@ -103,7 +103,9 @@ class TunnelWire:
             if message.type is WSMsgType.BINARY:
                 if message.data:
                     return bytes(message.data)
-            elif message.type is not WSMsgType.TEXT:
+            elif message.type is WSMsgType.PING:
+                await self._socket.pong(message.data)
+            elif message.type not in (WSMsgType.TEXT, WSMsgType.PONG):
                 return b""
 
     async def write(self, data: bytes) -> None:
