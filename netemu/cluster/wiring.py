@@ -36,7 +36,7 @@ from netemu.daemons.overlay import Overlay, backend_named
 from netemu.daemons.scheduler import Scheduler
 from netemu.daemons.service_feed import NodeFeed, ServiceFeed
 from netemu.daemons.supervisor import keep_running
-from netemu.errors import ApiError
+from netemu.errors import ApiError, HostError
 from netemu.host import clusters, netns, underlay
 from netemu.host.netns import Netns
 from netemu.host.pki import ClusterPki, load_or_create_pki
@@ -113,9 +113,20 @@ class ClusterDaemon:
         entering = self._enter(UNDERLAY_SANDBOX)
         self.switch, *_ = await asyncio.gather(entering, self._enter_nodes())
         await self._wire()
-        dead = [node.name for node in self.settings.nodes if not node.powered]
-        for name in dead:
-            await self._power_off(name)  # Whoever switched it off may not have come to the end.
+        await self._sweep()
+
+    async def _sweep(self) -> None:
+        """End what a daemon was about to end that died meanwhile."""
+        for node in self.settings.nodes:
+            if not node.powered:
+                await self._power_off(node.name)
+        folder = Path(self.settings.state_dir, "networks")
+        known = {node.name for node in self.settings.nodes}
+        there = {entry.name for entry in folder.iterdir()} if folder.exists() else set()
+        held = {s.node for s in await self.runtime.sandboxes() if s.kind is SandboxKind.NODE}
+        for name in (there | held) - known - {""}:
+            await self._power_off(name)
+            await self._forget(name)
 
     async def _enter_nodes(self) -> None:
         """Make the namespaces of all nodes that have power, or enter those that are there."""
@@ -138,8 +149,12 @@ class ClusterDaemon:
             await self._follow(clusters.load_settings(self.settings.name))
         if wish.wait_for:
             client = self.api.client(self._user("system:netemu"))
-            async with asyncio.timeout(_NODE_READY_WITHIN_S):
-                await readiness.nodes_ready(client, {wish.wait_for})
+            try:
+                async with asyncio.timeout(_NODE_READY_WITHIN_S):
+                    await readiness.nodes_ready(client, {wish.wait_for})
+            except TimeoutError as error:
+                answer = f"not Ready after {_NODE_READY_WITHIN_S:g} s"
+                raise HostError(f"waiting for node {wish.wait_for}", answer=answer) from error
 
     async def _follow(self, wanted: ClusterSettings) -> None:
         before, self.settings = self.settings, wanted

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from ipaddress import IPv4Address
 
-from netemu.core.plans import FIRST_NODE, NODES_MAX, check_node_name, node_labels
+from netemu.core.plans import FIRST_NODE, NODES_MAX, check_node_name, node_labels, ranges_in
 from netemu.errors import UserError
 from netemu.model.settings import CONTROL_PLANE, ClusterSettings, NodeSettings
 
@@ -43,6 +43,8 @@ def with_node(
         raise UserError(
             f'cluster "{settings.name}" has {NODES_MAX} nodes, and no more are possible'
         )
+    if len(settings.nodes) >= (room := ranges_in(settings.pod_cidr)):
+        raise UserError(f"the Pod range {settings.pod_cidr} has room for {room} nodes, and no more")
     roles = [] if role == "worker" else [role]
     all_labels = node_labels(labels or {}, roles, zone, "", _complain)
     node = NodeSettings(name=name, address=_next_address(settings), labels=all_labels)

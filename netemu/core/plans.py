@@ -257,6 +257,8 @@ def _nodes(
         not_written = 1
     if len(described) > NODES_MAX:
         raise complain("spec.nodes", f"{len(described)} nodes: at most {NODES_MAX} are possible")
+    if len(described) > (room := ranges_in(pods)):
+        raise complain("spec.podCIDR", f"{pods} has room for {room} nodes, not {len(described)}")
     nodes: list[NodeSettings] = []
     workers = 0
     for index, node in enumerate(described):
@@ -303,6 +305,11 @@ def _traits(node: ClusterNode, field: str, complain: Complain) -> dict[str, Any]
             complain,
         ),
     }
+
+
+def ranges_in(pods: IPv4Network) -> int:
+    """Return how many nodes can have a /24 of their own."""
+    return 1 << max(0, 24 - pods.prefixlen)
 
 
 def node_labels(

@@ -100,7 +100,8 @@ class NodeLink:
         return request
 
     async def run(self) -> None:
-        """Carry requests until cancelled."""
+        """Carry requests until cancelled; whoever waits then is told so."""
+        request: _Request | None = None
         try:
             while True:
                 request = await self._requests.get()
@@ -108,23 +109,30 @@ class NodeLink:
                     await self._carry(request)
         finally:
             self._hang_up()
+            self._refuse(request, "the node's components have ended")
+            while not self._requests.empty():
+                self._refuse(self._requests.get_nowait(), "the node's components have ended")
 
     async def _carry(self, request: _Request) -> None:
         try:
             answer = await self._exchange(request)
         except _NOT_AN_ANSWER as error:
+            why = str(error) or "i/o timeout"
             self._hang_up()
-            self._note(silent=True, why=str(error) or "i/o timeout")
-            if not request.answer.done():
-                request.answer.set_exception(self._unreachable(error))
-            # Nobody may be left to hear of it.
-            with contextlib.suppress(asyncio.InvalidStateError, asyncio.CancelledError):
-                request.answer.exception()
+            self._note(silent=True, why=why)
+            self._refuse(request, why)
             return
         self._verified_at = asyncio.get_running_loop().time()
         self._note(silent=False)
         if not request.answer.done():
             request.answer.set_result(answer)
+
+    def _refuse(self, request: _Request | None, why: str) -> None:
+        if request is None or request.answer.done():
+            return
+        message = f"dial tcp {self._server}:{self._port}: {why}"
+        request.answer.set_exception(ApiError(503, "ServiceUnavailable", message))
+        request.answer.exception()  # Nobody may be left to hear of it, and that is well.
 
     async def _exchange(self, request: _Request) -> tuple[int, bytes]:
         if self._streams is not None:
@@ -178,11 +186,6 @@ class NodeLink:
             self._silent = silent
             state = f"does not reach the API server: {why}" if silent else "reaches the API server"
             log.info("%s: the node %s", self._node, state)
-
-    def _unreachable(self, error: BaseException) -> ApiError:
-        said = str(error) or "i/o timeout"
-        message = f"dial tcp {self._server}:{self._port}: {said}"
-        return ApiError(503, "ServiceUnavailable", message)
 
 
 def _status(head: bytes) -> int:

@@ -71,12 +71,15 @@ class NodeAgent:
             network_ready=context.network_ready.is_set(),
             now=format_time(context.clock()),
         )
+        said = ""
         while True:
             try:
                 self._uid = (await self._create_or_get(wanted)).metadata.uid
                 break
             except ApiError as error:
-                log.warning("registering node %s: %s", self._name, error)
+                if str(error) != said:  # A node that is cut off tries for long.
+                    said = str(error)
+                    log.warning("registering node %s: %s", self._name, error)
                 await asyncio.sleep(_RETRY_S)
         self._tell("Starting", "Starting kubelet.")
         for reason in (
