@@ -17,7 +17,7 @@ from netemu.errors import ApiError, HostError, MissingFacility, UserError
 
 _ORDER = (
     # As people meet them.
-    "demo up status stop start down node run apply get delete exec logs shell doctor bench"
+    "demo up status stop start down node run apply get delete exec logs shell doctor vm bench"
 ).split()
 
 
