@@ -100,8 +100,8 @@ class Runtime(Protocol):
 
     async def containers(self) -> list[ContainerState]: ...
 
-    def events(self) -> AsyncIterator[ContainerState]:
-        """Yield each container that exits, from now on."""
+    def events(self) -> AsyncIterator[ContainerState | SandboxState]:
+        """Yield each container that exits and each sandbox that dies, from now on."""
 
 
 class PodNetwork(Protocol):
@@ -124,11 +124,11 @@ class PodNetwork(Protocol):
     async def detach(self, *, sandbox_id: str) -> None:
         """Release the address and the link. Gone already is success."""
 
+    async def repair(self, pids: Mapping[str, int]) -> list[Finding]:
+        """Make again what is missing of the bridge and of the cables of these sandboxes."""
+
     async def prune(self, sandbox_ids: Collection[str]) -> None:
         """Detach all but these: what was left by a daemon that died."""
 
     async def ready(self, pod_cidr: IPv4Network) -> None:
         """Make the node's bridge for this range, if it is not there."""
-    async def repair(self, pids: Mapping[str, int]) -> list[Finding]:
-        """Make again what is missing of the bridge and of the cables of these sandboxes."""
-

@@ -80,6 +80,8 @@ class _Connection(asyncio.Protocol):
             reply = messages.decode_reply(body)
             if isinstance(reply, messages.ContainerExited):
                 self._runtime.note_exit(reply.state)
+            elif isinstance(reply, messages.SandboxEnded):
+                self._runtime.note_end(reply.state)
             elif (future := self._waiting.pop(reply.seq, None)) and not future.done():
                 future.set_result(reply)
 
@@ -117,7 +119,7 @@ class ZygoteRuntime:
         self._connection: _Connection | None = None
         self._connecting = asyncio.Lock()
         self._numbers = itertools.count(1)
-        self._listeners: set[asyncio.Queue[ContainerState]] = set()
+        self._listeners: set[asyncio.Queue[ContainerState | SandboxState]] = set()
         self._running: set[str] = set()
         """Containers that were seen running: what ended unseen is told later."""
         self._closed = False
@@ -190,8 +192,8 @@ class ZygoteRuntime:
     async def containers(self) -> list[ContainerState]:
         return (await self._list()).containers
 
-    async def events(self) -> AsyncIterator[ContainerState]:
-        queue: asyncio.Queue[ContainerState] = asyncio.Queue()
+    async def events(self) -> AsyncIterator[ContainerState | SandboxState]:
+        queue: asyncio.Queue[ContainerState | SandboxState] = asyncio.Queue()
         self._listeners.add(queue)
         try:
             while True:
@@ -207,6 +209,11 @@ class ZygoteRuntime:
     def note_exit(self, state: ContainerState) -> None:
         """Tell everyone who listens that a container has ended."""
         self._running.discard(state.id)
+        for queue in self._listeners:
+            queue.put_nowait(state)
+
+    def note_end(self, state: SandboxState) -> None:
+        """Tell everyone who listens that a sandbox has lost its pause process."""
         for queue in self._listeners:
             queue.put_nowait(state)
 
@@ -293,3 +300,6 @@ class ZygoteRuntime:
                 self._running.add(state.id)
             elif state.id in self._running:
                 self.note_exit(state)
+        for sandbox in reply.sandboxes:
+            if not sandbox.alive:
+                self.note_end(sandbox)

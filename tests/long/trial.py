@@ -153,6 +153,7 @@ class Trial:
                 churning = [group.create_task(writer.run(stop)) for writer in self._writers()]
                 for what in self._order(kills):
                     await self._kill(what)
+                await self.victims.all_recover()
                 stop.set()
                 await asyncio.wait(churning)
                 await self._settled()

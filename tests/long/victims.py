@@ -145,13 +145,18 @@ class Victims:
                 return ProcessId(state.pid, record.pid_start)
         raise AssertionError(f"nothing runs in {pod['metadata']['name']}: {pod['status']}")
 
+    async def all_recover(self) -> None:
+        """Wait until whoever was hit is as it should be."""
+        await self._some_pod("default", "app=web")
+        await self._some_pod("kube-system", "k8s-app=kube-dns")
+
     async def _some_pod(self, namespace: str, labels: str) -> Any:
         """Return a ready Pod, when all that there should be are."""
         async with asyncio.timeout(WHOLE_WITHIN_S):
             while True:
                 path = f"/api/v1/namespaces/{namespace}/pods?labelSelector={labels}"
                 pods = (await self._user.read(path))["items"]
-                if all(map(_is_ready, pods)):
+                if pods and all(map(_is_ready, pods)):
                     return self._dice.choice(sorted(pods, key=lambda p: p["metadata"]["name"]))
                 await asyncio.sleep(_LOOK_AGAIN_S)
 
@@ -159,7 +164,7 @@ class Victims:
         """Kill, wait until the API knows, replace a Pod that was hit too often."""
         began = now()
         name = pod["metadata"]["name"]
-        process.signal(signal.SIGKILL)
+        assert process.signal(signal.SIGKILL), f"{name} has died by itself"
         path = f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{name}"
         while True:
             found = await self._user.read(path)

@@ -12,6 +12,7 @@ import errno
 import logging
 import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
@@ -39,7 +40,7 @@ from netemu.host.contract import ExecSession, PodNetwork, Runtime, SandboxPorts
 from netemu.host.netns import Netns
 from netemu.model.core_v1 import Node, Pod
 from netemu.model.keys import ObjectKey
-from netemu.model.runtime import ContainerPhase, SandboxKind
+from netemu.model.runtime import ContainerPhase, SandboxKind, SandboxState
 from netemu.model.settings import ClusterSettings, NodeSettings
 
 log = logging.getLogger(__name__)
@@ -79,6 +80,7 @@ class Kubelet:
         self._finished: set[str] = set()
         """UIDs whose worker is done but whose removal has not been seen yet."""
         self._world = adoption.World()
+        self._look_now = asyncio.Event()
 
     async def run(self) -> None:
         """Run until cancelled. Containers go on without it."""
@@ -344,7 +346,11 @@ class Kubelet:
         while True:
             try:
                 async for state in self._runtime.events():
-                    if (worker := self._workers.get(state.sandbox)) is not None:
+                    if isinstance(state, SandboxState):
+                        # Only a hint: by now there may be another one of that name.
+                        if state.id in self._workers:
+                            self._look_now.set()
+                    elif (worker := self._workers.get(state.sandbox)) is not None:
                         worker.exited(state)
             except HostError as error:
                 log.warning("following the runtime's events: %s", error)
@@ -356,7 +362,9 @@ class Kubelet:
                 await self.look_around()
             except HostError as error:
                 log.warning("looking at the runtime: %s", error)
-            await asyncio.sleep(_LOOK_EVERY_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._look_now.wait(), _LOOK_EVERY_S)
+            self._look_now.clear()
 
     async def look_around(self) -> None:
         """Find what no event has told: the kubelet's relist. It happens now and then."""

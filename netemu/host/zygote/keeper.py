@@ -56,7 +56,7 @@ class Keeper:
         records: Records,
         around: Surroundings,
         run_dir: str,
-        tell: Callable[[ContainerState], None],
+        tell: Callable[[ContainerState | SandboxState], None],
     ) -> None:
         self._loop = loop
         self._processes = processes
@@ -141,6 +141,8 @@ class Keeper:
 
     def _pause_is_gone(self, sandbox: Sandbox) -> None:
         sandbox.state.alive = False
+        if sandbox.born and not sandbox.removal:
+            self._tell(sandbox.state)
         for call in sandbox.removal:
             call()
 
@@ -204,7 +206,10 @@ class Keeper:
             streams=streams,
         )
         namespaces = self._pid_namespaces
-        born_in = namespaces.of(sandbox.state.pid) if sandbox.share_pid else namespaces.new()
+        shared = sandbox.state.pid if sandbox.share_pid else 0
+        if spec.pid_of:
+            shared = self.running(spec.pid_of).pid
+        born_in = namespaces.of(shared) if shared else namespaces.new()
         # While somebody reads: nobody can open it for writing otherwise.
         feed = inputs.open_fifo(pipes.input_path) if streams[0] >= 0 else -1
         try:
@@ -213,6 +218,7 @@ class Keeper:
             close_all(streams)
         state = first_state(spec, pid)
         container = Container(state, spec.cgroup, pipes, log, pumps, waiting=[outcome])
+        container.joins = bool(shared)
         self._containers[spec.id] = container
         record = ContainerRecord(spec=spec, state=state, pid_start=start_ticks(pid) or 0)
         if feed >= 0:
@@ -250,7 +256,7 @@ class Keeper:
                 while not ear.hear():
                     pass
                 self._container_spoke(container, ear)
-        if container.cgroup and self._shares_processes(container):
+        if container.cgroup and container.joins:
             # Elsewhere the end of its first process was the end of all.
             self._around.cgroups.kill(container.cgroup)
         self._stop_pumps(container)
@@ -266,10 +272,6 @@ class Keeper:
             attachment.finish()
         for call in container.removal:
             call()
-
-    def _shares_processes(self, container: Container) -> bool:
-        sandbox = self._sandboxes.get(container.state.sandbox)
-        return sandbox is None or sandbox.share_pid
 
     def _save_state(self, container: Container) -> None:
         with contextlib.suppress(FileNotFoundError):
@@ -336,6 +338,8 @@ class Keeper:
         spec, state = record.spec, record.state
         log, pipes = LogFile(spec.log_path), self._pipes(spec.id)
         container = Container(state, spec.cgroup, pipes, log, born=True)
+        sandbox = self._sandboxes.get(spec.sandbox)
+        container.joins = bool(spec.pid_of) or sandbox is None or sandbox.share_pid
         self._containers[spec.id] = container
         if state.phase is not ContainerPhase.RUNNING:
             return

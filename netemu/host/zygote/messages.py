@@ -144,7 +144,13 @@ class ContainerExited(msgspec.Struct, tag=True, kw_only=True):
     state: ContainerState
 
 
-Reply = Done | Failed | Listing | Attached | ExecEnded | ContainerExited
+class SandboxEnded(msgspec.Struct, tag=True, kw_only=True):
+    """The pause process has died, and nobody had asked for that."""
+
+    state: SandboxState
+
+
+Reply = Done | Failed | Listing | Attached | ExecEnded | ContainerExited | SandboxEnded
 
 _encoder = msgspec.msgpack.Encoder()
 _requests: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)

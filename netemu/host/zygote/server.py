@@ -172,10 +172,15 @@ class Zygote:
             client.send(reply, fds)
             self._watch(client)
 
-    def _tell(self, state: ContainerState) -> None:
+    def _tell(self, state: ContainerState | SandboxState) -> None:
+        event: Reply = (
+            messages.ContainerExited(state=state)
+            if isinstance(state, ContainerState)
+            else messages.SandboxEnded(state=state)
+        )
         for client in list(self._clients.values()):
             if client.watches:
-                self._send(client, messages.ContainerExited(state=state))
+                self._send(client, event)
 
     # Requests.
 

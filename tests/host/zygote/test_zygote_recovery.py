@@ -105,11 +105,25 @@ async def test_without_a_zygote_requests_fail(pods):
 
 
 async def test_a_dead_pause_is_seen(pods):
-    """A sandbox whose pause was killed is not alive, and takes no container."""
+    """Who listens is told of a sandbox whose pause was killed; it takes no container."""
     state = await pods.sandbox()
+    events = pods.runtime.events()
+    told = asyncio.ensure_future(anext(events))
+    await asyncio.sleep(0)
     os.kill(state.pid, signal.SIGKILL)
-    while (await pods.runtime.sandboxes())[0].alive:
-        await asyncio.sleep(0.01)
+    ended = await asyncio.wait_for(told, 5)
+    assert (ended.id, ended.pid, ended.alive) == (state.id, state.pid, False)
+    assert not (await pods.runtime.sandboxes())[0].alive
+    await pods.runtime.remove_sandbox(state.id)
+    other = await pods.sandbox()
+    told = asyncio.ensure_future(anext(events))
+    await asyncio.sleep(0)
+    # What was asked for is no news.
+    await pods.runtime.remove_sandbox(other.id)
+    lost = await pods.sandbox()
+    os.kill(lost.pid, signal.SIGKILL)
+    assert (await asyncio.wait_for(told, 5)).pid == lost.pid
+    await events.aclose()
     with pytest.raises(HostError, match="there is no sandbox"):
         await pods.start("true")
 
