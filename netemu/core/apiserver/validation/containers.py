@@ -37,6 +37,8 @@ _FIELD_PATHS = (
     "status.podIP",
     "status.podIPs",
 )
+_FILE_FIELD_PATHS = _FIELD_PATHS[:5]
+"""What is known before a Pod has a node."""
 _SUBSCRIPT = re.compile(r"(metadata\.(?:labels|annotations))\['[^']+'\]")
 
 
@@ -193,6 +195,15 @@ def validate_field_path(path: str, at: str) -> list[FieldError]:
         ]
         return [unsupported(at, path, supported)]
     return []
+
+
+def validate_file_field_path(path: str, at: str) -> list[FieldError]:
+    """Check what the downward API can write to a file."""
+    if not path:
+        return [required(at)]
+    if _SUBSCRIPT.fullmatch(path) or path in _FILE_FIELD_PATHS:
+        return []
+    return [unsupported(at, path, _FILE_FIELD_PATHS)]
 
 
 def _validate_env_from(source: EnvFromSource, at: str) -> list[FieldError]:

@@ -16,6 +16,7 @@ from netemu.core.apiserver.validation import formats
 from netemu.core.apiserver.validation.affinity import validate_affinity
 from netemu.core.apiserver.validation.containers import validate_container
 from netemu.core.apiserver.validation.metadata import validate_labels, validate_selector
+from netemu.core.apiserver.validation.pod_details import validate_details
 from netemu.core.apiserver.validation.security import validate_pod_security
 from netemu.core.apiserver.validation.volumes import validate_volumes
 from netemu.model.core_v1 import Container, Pod, PodSpec, Toleration
@@ -46,6 +47,7 @@ def validate_pod_spec(spec: PodSpec, at: str) -> list[FieldError]:
     errors += _validate_spread(spec, at)
     errors += validate_affinity(spec.affinity, f"{at}.affinity")
     errors += validate_pod_security(spec.security_context, f"{at}.securityContext")
+    errors += validate_details(spec, at)
     for index, alias in enumerate(spec.host_aliases):
         field = f"{at}.hostAliases[{index}].ip"
         errors += [bad_value(field, alias.ip, text) for text in formats.ip(alias.ip)]

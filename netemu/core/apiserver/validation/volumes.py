@@ -14,7 +14,10 @@ from netemu.core.apiserver.field_errors import (
     unsupported,
 )
 from netemu.core.apiserver.validation import formats
-from netemu.core.apiserver.validation.containers import relative_path_problems
+from netemu.core.apiserver.validation.containers import (
+    relative_path_problems,
+    validate_file_field_path,
+)
 from netemu.model.core_v1 import DownwardAPIVolumeFile, HostPathVolumeSource, KeyToPath, Volume
 from netemu.model.schema import fields_of
 
@@ -28,6 +31,7 @@ _HOST_PATH_TYPES = (
     "FileOrCreate",
     "Socket",
 )
+_TOKEN_MAX_S = 1 << 32
 _SOURCES = tuple(
     (field.wire_name, field.attribute) for field in fields_of(Volume) if field.attribute != "name"
 )
@@ -121,6 +125,14 @@ def _validate_downward(items: Iterable[DownwardAPIVolumeFile], at: str) -> list[
         errors += _validate_mode(item.mode, f"{field}.mode")
         if item.field_ref is None and item.resource_field_ref is None:
             errors.append(required(field, "one of fieldRef and resourceFieldRef is required"))
+        elif item.field_ref is not None and item.resource_field_ref is not None:
+            detail = "fieldRef and resourceFieldRef can not be specified simultaneously"
+            errors.append(bad_value(field, "resource", detail))
+        if item.field_ref is not None:
+            path = item.field_ref.field_path
+            errors += validate_file_field_path(path, f"{field}.fieldRef.fieldPath")
+        if item.resource_field_ref is not None and not item.resource_field_ref.container_name:
+            errors.append(required(f"{field}.resourceFieldRef.containerName"))
     return errors
 
 
@@ -141,6 +153,10 @@ def _validate_projected(source: Any, at: str) -> list[FieldError]:
         field = f"{at}.sources[{index}]"
         token = projection.service_account_token
         if token is not None:
+            if token.expiration_seconds is not None and token.expiration_seconds > _TOKEN_MAX_S:
+                detail = "may not specify a duration larger than 2^32 seconds"
+                at_token = f"{field}.serviceAccountToken.expirationSeconds"
+                errors.append(bad_value(at_token, token.expiration_seconds, detail))
             if token.expiration_seconds is not None and token.expiration_seconds < 600:
                 errors.append(
                     bad_value(
