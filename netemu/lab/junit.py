@@ -28,9 +28,7 @@ class JUnitFile:
 
     def __init__(self, path: Path, scenarios: Sequence[LoadedScenario]) -> None:
         if not path.absolute().parent.is_dir() or path.is_dir():
-            raise UserError(
-                f"--junit: {path} cannot be written: no such folder, or a folder itself"
-            )
+            raise UserError(f"--junit: no file can be written at {path}")
         self._path = path
         self._scenarios = scenarios
         self._suites = [_unfinished(scenario) for scenario in scenarios]
