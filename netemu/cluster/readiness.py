@@ -42,7 +42,7 @@ async def dns_answers(settings: ClusterSettings, nodes: dict[str, Netns]) -> Non
 
     In a cluster that is partly dead or cut off, nobody waits for what may not come.
     """
-    if len(settings.reachable_nodes) < len(settings.nodes):
+    if len(settings.reachable_nodes) < len(settings.nodes) or not settings.dns_replicas:
         return
     name = f"{addons.DNS_SERVICE}.{addons.NAMESPACE}.svc.{settings.domain}"
     question = address_question(name, id=secrets.randbits(16))
