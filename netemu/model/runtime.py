@@ -68,6 +68,8 @@ class ContainerSpec(msgspec.Struct, kw_only=True, omit_defaults=True):
     id: str
     sandbox: str
     name: str
+    pid_of: str = ""
+    """Id of a running container whose processes it shares; else the sandbox says."""
     restart_count: int = 0
     title: str
     """What `ps` shows: `netemu: default/web-1 web (stand-in)`."""

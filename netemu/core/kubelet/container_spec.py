@@ -67,6 +67,7 @@ def make(
     security: Security,
     paths: PodPaths,
     memory_capacity: int,
+    pid_of: str = "",
 ) -> ContainerSpec:
     """Return one run of one container; raises ContainerConfigError."""
     identity = container_id(pod, container, attempt)
@@ -77,6 +78,7 @@ def make(
         id=identity,
         sandbox=meta.uid,
         name=container.name,
+        pid_of=pid_of,
         restart_count=attempt,
         title=f"netemu: {meta.namespace}/{meta.name} {container.name}{stands_in}",
         argv=list(resolution.argv),

@@ -174,6 +174,8 @@ def _keep_running(pod: Pod, memory: PodMemory, now: float, draft: _Draft) -> Non
         return
     _carry_on_stops(memory, now, draft)
     _stop_unhealthy(pod, memory, draft)
+    for added in pod.spec.ephemeral_containers:
+        _start_if_due(pod, added, memory.of(added.name), now, draft, init=False)
     if _initialise(pod, memory, now, draft):
         _run_apps(pod, memory, now, draft)
 
@@ -356,7 +358,7 @@ def _hasten(memory: PodMemory, now: float, grace: Callable[[float], float]) -> N
 
 def _stop_groups(pod: Pod) -> Iterator[list[Container]]:
     regular = [container for container in pod.spec.init_containers if not is_sidecar(container)]
-    yield [*pod.spec.containers, *regular]
+    yield [*pod.spec.containers, *regular, *pod.spec.ephemeral_containers]
     for container in reversed(pod.spec.init_containers):
         if is_sidecar(container):
             yield [container]

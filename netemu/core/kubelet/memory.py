@@ -201,5 +201,6 @@ def note_exit(run: Run, state: ContainerState, *, message: str = "") -> None:
 
 def container_of(pod: Pod, name: str) -> Container | None:
     """Return the spec of a container of any sort."""
-    everyone = (*pod.spec.containers, *pod.spec.init_containers)
+    spec = pod.spec
+    everyone = (*spec.containers, *spec.init_containers, *spec.ephemeral_containers)
     return next((container for container in everyone if container.name == name), None)

@@ -2,13 +2,13 @@
 
 The container's own rules come first (`restartPolicyRules`, by its exit code), then its own
 restartPolicy, then the Pod's. An init container has done its work when it succeeds; one
-that is a sidecar is always started again.
+that is a sidecar is always started again, one that was added to look inside never.
 """
 
 from __future__ import annotations
 
 from netemu.core.kubelet.memory import Run, is_sidecar
-from netemu.model.core_v1 import Container, ContainerRestartRule, Pod
+from netemu.model.core_v1 import Container, ContainerRestartRule, EphemeralContainer, Pod
 
 
 def restart_policy(pod: Pod) -> str:
@@ -22,6 +22,8 @@ def policy_of(pod: Pod, container: Container) -> str:
 
 def will_restart(pod: Pod, container: Container, run: Run, *, init: bool) -> bool:
     """Whether a run that has ended is followed by another."""
+    if isinstance(container, EphemeralContainer):
+        return False
     if init and is_sidecar(container):
         return True
     if any(_applies(rule, run.exit_code) for rule in container.restart_policy_rules):

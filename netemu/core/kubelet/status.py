@@ -57,6 +57,7 @@ def make(pod: Pod, memory: PodMemory, *, host_ip: IPv4Address, now: float) -> Po
     before = pod.status
     inits = [_container_status(pod, c, memory, now, init=True) for c in pod.spec.init_containers]
     apps = [_container_status(pod, c, memory, now, init=False) for c in pod.spec.containers]
+    added = [_added_status(pod, c, memory, now) for c in pod.spec.ephemeral_containers]
     phase = phase_of(pod, memory)
     ends = phase in _TERMINAL and before.phase not in _TERMINAL
     # A Pod has not come to its end while something of it runs, a sidecar perhaps.
@@ -76,6 +77,7 @@ def make(pod: Pod, memory: PodMemory, *, host_ip: IPv4Address, now: float) -> Po
         start_time=before.start_time or time_of(memory.first_seen),
         init_container_statuses=inits,
         container_statuses=apps,
+        ephemeral_container_statuses=added,
         qos_class=before.qos_class or qos_class(pod),
     )
 
@@ -158,6 +160,13 @@ def _container_status(
         started=state.running is not None and bool(run and (run.started or regular_init)),
         stop_signal=named_stop_signal(container),
     )
+
+
+def _added_status(pod: Pod, container: Container, memory: PodMemory, now: float) -> ContainerStatus:
+    """Return an ephemeral container's status: nobody waits for it to be ready."""
+    status = _container_status(pod, container, memory, now, init=False)
+    status.ready, status.started = False, None
+    return status
 
 
 def _states(

@@ -47,9 +47,6 @@ log = logging.getLogger(__name__)
 _OPEN_TO_ALL = ("version", "healthz", "livez", "readyz")
 _STREAMS = ("exec", "attach", "log", "portforward", "proxy")
 _SUCCESS = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
-_NO_EPHEMERAL = (
-    "netemu runs no ephemeral containers yet: use `kubectl exec`, or `netemu shell` on the pod"
-)
 _REVIEW_PLURALS = frozenset(resource.plural for resource in REVIEWS)
 
 
@@ -212,8 +209,6 @@ class HttpApi:
             raise no_such_path()
         if part.name in _STREAMS:
             return await self._stream(request, target)
-        if part.name == "ephemeralcontainers" and request.method != "GET":
-            raise ApiError(501, "NotImplemented", _NO_EPHEMERAL)
         match request.method, part.name:
             case _, "scale":
                 return await self._scale(request, target)

@@ -53,9 +53,15 @@ def remember(pod: Pod, world: World, *, now: float) -> PodMemory:
 
 
 def _remember_runs(pod: Pod, memory: PodMemory, world: World, *, now: float) -> None:
-    statuses = (*pod.status.init_container_statuses, *pod.status.container_statuses)
+    spec = pod.spec
+    statuses = (
+        *pod.status.init_container_statuses,
+        *pod.status.container_statuses,
+        *pod.status.ephemeral_container_statuses,
+    )
     said = {status.name: status for status in statuses}
-    names = [c.name for c in (*pod.spec.init_containers, *pod.spec.containers)]
+    everyone = (*spec.init_containers, *spec.containers, *spec.ephemeral_containers)
+    names = [container.name for container in everyone]
     found = world.containers.get(pod.metadata.uid, ())
     for name in names:
         known = memory.of(name)

@@ -96,7 +96,13 @@ class ContainerStarter:
         return address
 
     async def prepare(
-        self, pod: Pod, container: Container, *, attempt: int, address: IPv4Address
+        self,
+        pod: Pod,
+        container: Container,
+        *,
+        attempt: int,
+        address: IPv4Address,
+        pid_of: str = "",
     ) -> Prepared:
         """Decide on one run; raises ContainerConfigError."""
         if not self._volumes_known:
@@ -125,6 +131,7 @@ class ContainerStarter:
             security=chosen,
             paths=self._dir.paths(container.name, attempt),
             memory_capacity=self._node.facts.memory_bytes,
+            pid_of=pid_of,
         )
         return Prepared(spec, resolution)
 

@@ -22,7 +22,7 @@ from netemu.daemons.kubelet.hooks import Hooks
 from netemu.daemons.kubelet.pod_dir import PodDir
 from netemu.daemons.kubelet.prober import Probed, Prober, has_probes
 from netemu.errors import HostError
-from netemu.model.core_v1 import Pod
+from netemu.model.core_v1 import Container, EphemeralContainer, Pod
 from netemu.model.runtime import ContainerState
 
 if TYPE_CHECKING:
@@ -96,7 +96,11 @@ class Containers:
             return
         try:
             prepared = await self._starter.prepare(
-                pod, container, attempt=known.next_attempt, address=address
+                pod,
+                container,
+                attempt=known.next_attempt,
+                address=address,
+                pid_of=self._target_of(container),
             )
         except ContainerConfigError as error:
             self._config_error(known, str(error), reason=error.reason)
@@ -111,6 +115,16 @@ class Containers:
             node.tell(pod, "Failed", f"Error: {error}", container=name, warning=True)
             return
         await self._started(known, prepared, state)
+
+    def _target_of(self, container: Container) -> str:
+        """Return the run whose processes an ephemeral container asks to see, or nothing."""
+        if not isinstance(container, EphemeralContainer) or not container.target_container_name:
+            return ""
+        target = self._memory.current(container.target_container_name)
+        if target is None or not target.running:
+            name = container.target_container_name
+            raise ContainerConfigError(f'target container "{name}" is not running')
+        return target.id
 
     def _config_error(self, known: ContainerMemory, message: str, *, reason: str) -> None:
         known.waiting_reason, known.waiting_message = reason, message

@@ -47,6 +47,8 @@ class Container:
     pumps: list[Pump] = field(default_factory=list)
     input: Input | None = None
     attachments: list[Attachment] = field(default_factory=list)
+    joins: bool = False
+    """Its PID namespace is another's, too: its first process' end is not the end of all."""
     born: bool = False
     waiting: list[Outcome] = field(default_factory=list)
     removal: list[Callable[[], None]] = field(default_factory=list)

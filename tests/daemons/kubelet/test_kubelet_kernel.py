@@ -17,6 +17,8 @@ from netemu.model.codec import from_dict
 from netemu.model.coordination_v1 import Lease
 from netemu.model.core_v1 import (
     ConfigMap,
+    ContainerState,
+    EphemeralContainer,
     Node,
     Pod,
     PodStatus,
@@ -24,6 +26,7 @@ from netemu.model.core_v1 import (
     Service,
 )
 from netemu.model.runtime import SandboxKind
+from netemu.model.schema import copy_of
 
 pytestmark = pytest.mark.root
 
@@ -438,3 +441,44 @@ spec:
     await deaf.kill()
     with pytest.raises(ApiError, match="is not running"):
         await cluster.kubelet.open_attach(pod, "c")
+
+
+async def test_a_container_added_to_look_inside(cluster: Cluster) -> None:
+    """It sees the target's processes, ends once, and the next kubelet still knows it."""
+    await cluster.apply("""
+apiVersion: v1
+kind: Pod
+metadata: {name: looked-at, namespace: default}
+spec:
+  containers:
+  - {name: web, image: busybox, command: [sleep, "60"]}
+""")
+    pod = copy_of(await cluster.ready("looked-at"))
+    command = ["sh", "-c", "cat /proc/1/cmdline; read x; echo $x; exit 3"]
+    look = EphemeralContainer(name="look", image="busybox", command=command, stdin=True)
+    look.target_container_name = "web"
+    pod.spec.ephemeral_containers = [look]
+    pod = await cluster.client.update(pod, subresource="ephemeralcontainers")
+
+    def state(found: Pod) -> ContainerState:
+        statuses = found.status.ephemeral_container_statuses
+        return statuses[0].state if statuses else ContainerState()
+
+    pod = await cluster.waits_for("looked-at", lambda found: state(found).running)
+    session = await cluster.kubelet.open_attach(pod, "look", stdin=True)
+    await session.write_stdin(b"typed\n")
+    said = b"".join([text async for _, text in session.output()])
+    assert said == b"sleep\x0060\x00typed\n"
+    pod = await cluster.waits_for("looked-at", lambda found: state(found).terminated)
+    ended = state(pod).terminated
+    assert ended is not None
+    assert ended.exit_code == 3
+    await cluster.stop_kubelet()
+    await cluster.start_kubelet()
+    pod = await cluster.ready("looked-at")
+    assert state(pod).terminated == ended
+    assert pod.status.phase == "Running"
+    changed = copy_of(pod)
+    changed.spec.ephemeral_containers[0].image = "nginx"
+    with pytest.raises(ApiError, match="may not be changed"):
+        await cluster.client.update(changed, subresource="ephemeralcontainers")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from netemu.core.apiserver.field_errors import FieldError, bad_value, forbidden
+from netemu.core.apiserver.validation.ephemeral_containers import validate_additions
 from netemu.model.codec import to_dict
 from netemu.model.core_v1 import Container, Pod, PodSpec, Toleration
 from netemu.model.schema import copy_of
@@ -33,6 +34,7 @@ def validate_pod_update(new: Pod, old: Pod) -> list[FieldError]:
             errors.append(forbidden(field, "pod updates may not add or remove containers"))
     if errors:
         return errors
+    errors += validate_additions(new, old)
     errors += _validate_deadline(new.spec, old.spec)
     errors += _validate_tolerations(new.spec.tolerations, old.spec.tolerations)
     errors += _validate_gates(new.spec, old.spec)
@@ -55,7 +57,7 @@ def _masked(new: PodSpec, old: PodSpec) -> PodSpec:
         masked.scheduling_gates = before.scheduling_gates
         masked.node_selector = before.node_selector
         masked.affinity = before.affinity
-    # Debugging containers have their own subresource, and are checked there.
+    # Debugging containers come in through their own subresource, and are checked above.
     masked.ephemeral_containers = before.ephemeral_containers
     grace = before.termination_grace_period_seconds
     if grace is not None and grace < 0 and masked.termination_grace_period_seconds == 1:

@@ -15,11 +15,12 @@ from netemu.core.apiserver.field_errors import (
 from netemu.core.apiserver.validation import formats
 from netemu.core.apiserver.validation.affinity import validate_affinity
 from netemu.core.apiserver.validation.containers import validate_container
+from netemu.core.apiserver.validation.ephemeral_containers import validate_ephemeral
 from netemu.core.apiserver.validation.metadata import validate_labels, validate_selector
 from netemu.core.apiserver.validation.pod_details import validate_details
 from netemu.core.apiserver.validation.security import validate_pod_security
 from netemu.core.apiserver.validation.volumes import validate_volumes
-from netemu.model.core_v1 import Container, Pod, PodSpec, Toleration
+from netemu.model.core_v1 import Container, EphemeralContainer, Pod, PodSpec, Toleration
 
 _RESTART_POLICIES = ("Always", "OnFailure", "Never")
 _DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
@@ -75,6 +76,8 @@ def _validate_containers(spec: PodSpec, at: str) -> list[FieldError]:
             if container.name in seen:
                 errors.append(duplicate(f"{field}.name", container.name))
             seen.add(container.name)
+            if isinstance(container, EphemeralContainer):
+                errors += validate_ephemeral(container, spec, field)
     return errors + _validate_host_ports(spec, at)
 
 
