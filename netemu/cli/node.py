@@ -19,7 +19,7 @@ Examples:
 """
 )
 def node() -> None:
-    """Add, remove, kill, start, partition or heal a node of a cluster that runs."""
+    """Add, remove, kill, start, partition or heal a node."""
 
 
 @node.command(
