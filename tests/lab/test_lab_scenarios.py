@@ -145,6 +145,36 @@ def test_every_step_on_one_cluster(netemu: Netemu):
         netemu("down", kept)
 
 
+_KILLS = """\
+    - apply: MANIFEST
+    - wait: {for: deployment/hello}
+    - load: {start: requests, from: node/worker-1, http: "http://{deployment/hello}/", rate: 50}
+    - kill: {component: daemon}
+    - probe: {from: node/worker-1, ping: control-plane}
+      at: requests+300ms
+    - start: {component: daemon}
+    - kill: {component: zygote}
+    - exec: {in: deployment/hello, command: [hostname], withinSeconds: 10}
+    - kill: {component: dns}
+    - load: {stop: requests, expect: {failed: 0, ok: 20, backends: 1}}
+    - node: {add: worker-2, zone: west}
+    - wait: {for: node/worker-2}
+    - node: {partition: worker-2}
+    - probe: {from: host, ping: worker-2, timeoutSeconds: 0.2, expect: {result: timeout}}
+    - node: {heal: worker-2}
+    - probe: {from: node/worker-2, ping: control-plane}
+    - node: {remove: worker-2}
+    - wait: {for: node/worker-2, until: deleted}
+"""
+
+
+def test_what_is_killed_and_cut_under_load(netemu: Netemu):
+    """No request is lost to the deaths of netemu's own processes; nodes come and go."""
+    steps = _KILLS.replace("MANIFEST", str(ROOT / "scenarios/manifests/one-pod.yaml"))
+    _, told = _run(netemu, steps, code=None)
+    assert "passed: 18 steps in" in told, told
+
+
 def test_ready_means_that_the_pods_are(netemu: Netemu):
     """Right after a kill a Deployment is not ready, whatever its status still says."""
     steps = """\
