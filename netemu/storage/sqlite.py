@@ -11,6 +11,7 @@ memory.
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
@@ -118,8 +119,7 @@ class SqliteStore:
         try:
             self._compact(revision)
         except sqlite3.Error as error:  # A full disk, most likely: there will be another time.
-            answer = str(error)
-            raise HostError("compacting", where=str(self._path), answer=answer) from error
+            raise _refusal(error, "compacting", self._path) from error
 
     def _compact(self, revision: int) -> None:
         revision = max(self._compacted, min(revision, self._revision))
@@ -157,8 +157,8 @@ class SqliteStore:
         revision = self._revision + 1
         try:
             self._database.execute(_INSERT, (revision, key, value, deleted))
-        except sqlite3.Error as error:  # A full disk, most likely.
-            raise HostError(f"writing {key}", where=str(self._path), answer=str(error)) from error
+        except sqlite3.Error as error:
+            raise _refusal(error, f"writing {key}", self._path) from error
         self._revision = revision
         self._bell.ring()
 
@@ -174,6 +174,14 @@ class SqliteStore:
     def _newest_row(self) -> int:
         (newest,) = self._database.execute("SELECT max(revision) FROM change").fetchone()
         return int(newest or 0)
+
+
+def _refusal(error: sqlite3.Error, doing: str, path: Path) -> HostError:
+    """Say what stood in the way; nothing of it was written."""
+    if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+        answer = "no space is left on the disk; nothing was changed"
+        return HostError(doing, where=str(path), answer=answer, errno=errno.ENOSPC)
+    return HostError(doing, where=str(path), answer=str(error))
 
 
 def _open(path: Path) -> sqlite3.Connection:

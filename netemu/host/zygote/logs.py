@@ -11,6 +11,7 @@ next zygote opens them again.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 from collections.abc import Sequence
@@ -20,6 +21,9 @@ _LONGEST_LINE = 16 << 10
 _ROTATE_AT = 10 << 20
 _FILES = 5
 _READ = 64 << 10
+_RESERVE_BYTES = 16 << 20
+_RESERVE_PART = 20
+"""A log leaves 16 MiB of its disk, or a twentieth: the store is on it, too."""
 _PIPE_MAX = 1 << 20
 """What a pipe holds at most: /proc/sys/fs/pipe-max-size as the kernel sets it."""
 
@@ -40,14 +44,21 @@ class LogFile:
         self._size = 0
         self._stamp = ""
         self._of_this_second = 0
+        self._dropped_bytes = 0
 
     def write(self, entries: bytes) -> None:
         if not self._path:
             return
-        with contextlib.suppress(OSError):  # A full disk must not stop the container.
+        try:
             if self._fd < 0:
                 self._open()
+            if _is_nearly_full(self._fd):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            if self._dropped_bytes:
+                self._tell_of_gap()
             self._size += os.write(self._fd, entries)
+        except OSError:  # A full disk must not stop the container.
+            self._dropped_bytes += len(entries)
         if self._size >= self._rotate_at:
             self._rotate()
 
@@ -72,6 +83,13 @@ class LogFile:
             self._fd = os.open(self._path, flags, 0o640)
         self._size = os.fstat(self._fd).st_size
 
+    def _tell_of_gap(self) -> None:
+        text = (
+            f"netemu: no space was left on the disk: {self._dropped_bytes} bytes are missing here"
+        )
+        self._size += os.write(self._fd, entry(b"stderr", b"F", text.encode(), time.time_ns()))
+        self._dropped_bytes = 0
+
     def _rotate(self) -> None:
         old = f"{self._path}.{self._next_stamp()}"
         with contextlib.suppress(OSError):
@@ -89,6 +107,13 @@ class LogFile:
         self._of_this_second = self._of_this_second + 1 if stamp == self._stamp else 0
         self._stamp = stamp
         return f"{stamp}.{self._of_this_second:03}" if self._of_this_second else stamp
+
+
+def _is_nearly_full(fd: int) -> bool:
+    """Whether the file's disk has no more room than whoever has to clear up needs."""
+    disk = os.fstatvfs(fd)
+    reserve = min(_RESERVE_BYTES, disk.f_blocks * disk.f_frsize // _RESERVE_PART)
+    return disk.f_bavail * disk.f_frsize < reserve
 
 
 class Pump:
