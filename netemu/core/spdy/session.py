@@ -76,7 +76,8 @@ class Session:
         self._initial = INITIAL_WINDOW
         self._unannounced = 0
         self._keeps_windows = False
-        self._broken = False
+        self.broken = False
+        """The client spoke nonsense; a GOAWAY is the last that it gets."""
 
     def take(self) -> bytes:
         """Return what is to be sent now."""
@@ -93,7 +94,7 @@ class Session:
     def receive(self, data: bytes) -> list[Event]:
         """Take bytes as they come; return what they mean."""
         events: list[Event] = []
-        if self._broken:
+        if self.broken:
             return events
         try:
             for frame in self._reader.feed(data):
@@ -102,7 +103,7 @@ class Session:
                 else:
                     self._control_came(frame, events)
         except (FrameError, HeaderError) as error:
-            self._broken = True
+            self.broken = True
             self.go_away(Farewell.PROTOCOL_ERROR)
             events.append(Broken(str(error)))
         return events

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 _MOST_HELD = 512 * 1024
 _CHUNK = 64 * 1024
-_LINGER_S = 5.0
+_LINGER_S = 2.0
 
 
 class RefusedStreamError(Exception):
@@ -120,6 +120,8 @@ class SpdyConnection:
             while data := await self._wire.read():
                 full = [stream for stream in map(self._heed, self._session.receive(data)) if stream]
                 await self._flush()
+                if self._session.broken:
+                    break
                 for stream in full:
                     await self._until_read(stream)
         except ConnectionError:
