@@ -195,8 +195,8 @@ class Trial:
         everything = next(w for w in self.watchers if w.plural == "configmaps")
         events.append(compare_selection(self.red, everything, "red"))
         self.events = sum(events)
-        bad = self.load.unexcused(self.victims.windows)
-        assert bad == [], f"{len(bad)} failures without excuse, first: {bad[:10]}"
+        bad = self.load.unexcused(self.victims.excuses())
+        assert bad == [], f"{len(bad)} failures without excuse, first: {bad[:5]}"
         assert await self._bystanders() == self.bystanders
         for record in self.victims.sandboxes():
             assert clusters.ProcessId(record.state.pid, record.state.pid_start).alive, record.state
@@ -222,7 +222,7 @@ class Trial:
         kills = self.victims.kills + self.ephemeral.kills
         excused = len(self.load.failures)
         resumed = sum(watcher.begun - 1 for watcher in (*self.watchers, self.red))
-        slowest = ", ".join(f"{k} {s:.1f} s" for k, s in sorted(self.victims.slowest.items()))
+        slowest = ", ".join(f"{k} {s:.1f} s" for k, s in sorted(self.victims.slowest().items()))
         return "\n".join(
             (
                 f"{kills.total()} kills in {time.monotonic() - self.began:.0f} s: "
@@ -240,4 +240,8 @@ class Trial:
             with contextlib.suppress(OSError):
                 print(f"--- {path}\n{path.read_text(errors='replace')[-6000:]}")
         if hasattr(self, "victims"):
+            for what, began, whole in self.victims.timeline:
+                print(f"{began:.3f} … {whole:.3f} {what}")
+            for window in self.victims.excuses():
+                print(window)
             print(self.victims.kills, self.ephemeral.kills, self.ledger.counts)

@@ -12,10 +12,11 @@ import signal
 import subprocess
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from long.api_user import ApiUser
-from long.load import Window, now
+from long.load import NOTICED_WITHIN_S, Window, now
 from netemu_command import Netemu
 
 from netemu.host import clusters
@@ -25,9 +26,10 @@ from netemu.host.zygote import birth
 from netemu.host.zygote.records import Records, SandboxRecord
 from netemu.model.runtime import ContainerPhase, SandboxKind
 
+_BACKBONE = ("daemon", "zygote", "daemon and zygote", "daemon while it adopts")
 WHOLE_WITHIN_S = 60.0
 _LOOK_AGAIN_S = 0.02
-_RESTARTS_MOST = 2
+_RESTARTS_MOST = 1
 """Beyond, back-off keeps a container away for so long that it is replaced instead."""
 
 
@@ -55,8 +57,8 @@ class Victims:
         self._dice = dice
         self.windows: list[Window] = []
         self.kills: Counter[str] = Counter()
-        self.slowest: dict[str, float] = {}
-        """Seconds until the cluster was whole again, by what was killed."""
+        self.timeline: list[tuple[str, float, float]] = []
+        """What was killed, when, and when the cluster was whole again."""
         self.ways: dict[str, Callable[[], Awaitable[None]]] = {
             "daemon": self.daemon,
             "zygote": self.zygote,
@@ -73,7 +75,25 @@ class Victims:
         async with asyncio.timeout(WHOLE_WITHIN_S):
             await self.ways[what]()
         self.kills[what] += 1
-        self.slowest[what] = max(self.slowest.get(what, 0.0), now() - began)
+        self.timeline.append((what, began, now()))
+
+    def excuses(self) -> list[Window]:
+        """Return the windows, open for as long as there was nobody to notice and to mend."""
+        excuses = []
+        for window in self.windows:
+            ended = window.ended
+            for what, began, whole in self.timeline:
+                if what in _BACKBONE and window.began <= began <= ended + NOTICED_WITHIN_S:
+                    ended = max(ended, whole)
+            excuses.append(replace(window, ended=ended))
+        return excuses
+
+    def slowest(self) -> dict[str, float]:
+        """Return the seconds until the cluster was whole again, at most, by what was killed."""
+        slowest: dict[str, float] = {}
+        for what, began, whole in self.timeline:
+            slowest[what] = max(slowest.get(what, 0.0), whole - began)
+        return slowest
 
     # The backbone.
 
