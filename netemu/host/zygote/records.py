@@ -50,8 +50,9 @@ class Records:
     def save(self, record: SandboxRecord | ContainerRecord) -> None:
         path = self._path(record)
         fd = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        os.write(fd, msgspec.msgpack.encode(record))
-        os.close(fd)
+        # All of it or an error: half a record would be a process that nobody knows.
+        with os.fdopen(fd, "wb") as file:
+            file.write(msgspec.msgpack.encode(record))
         os.rename(f"{path}.new", path)
 
     def container(self, identity: str) -> ContainerRecord:
