@@ -40,6 +40,8 @@ SUCCEEDED = "Succeeded"
 FAILED = "Failed"
 _TERMINAL = (SUCCEEDED, FAILED)
 
+_DISRUPTED = "DisruptionTarget"
+
 RUNTIME = "netemu"
 """The scheme of container ids: `netemu://…`."""
 
@@ -260,7 +262,11 @@ def _conditions(
     }
     before = {condition.type: condition for condition in pod.status.conditions}
     mine = [_condition(kind, wanted[kind], before.get(kind), now) for kind in _OWN_CONDITIONS]
-    others = [c for c in pod.status.conditions if c.type not in wanted]
+    if memory.failed_reason == "Evicted":
+        verdict = ("True", "TerminationByKubelet", memory.failed_message)
+        mine.append(_condition(_DISRUPTED, verdict, before.get(_DISRUPTED), now))
+    shown = {condition.type for condition in mine}
+    others = [c for c in pod.status.conditions if c.type not in shown]
     return [*mine, *others]
 
 

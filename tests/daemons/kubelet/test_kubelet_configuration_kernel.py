@@ -129,6 +129,17 @@ async def _informed(cluster: Cluster) -> None:
     token = await cluster.exec("informed", "cat", "/all/token")
     claims = json.loads(b64decode(token.split(".")[1] + "=="))
     assert (claims["aud"], claims["exp"] - claims["iat"]) == (["vault"], 600)
+    worker = next(
+        iter(w for w in cluster.kubelet._workers.values() if w.pod.metadata.name == "informed")
+    )
+    assert worker._starter.tokens_renewed_at is not None
+    worker._starter.tokens_renewed_at = 0.0
+    await cluster.kubelet.look_around()
+
+    async def renewed() -> bool:
+        return await cluster.exec("informed", "cat", "/all/token") != token
+
+    await cluster.until(renewed)
     kind = await cluster.exec("informed", "stat", "-f", "-c", "%T", "/memory")
     assert kind == "tmpfs\n"
     await cluster.client.patch(

@@ -161,6 +161,7 @@ async def test_the_life_of_pods(cluster: Cluster, tmp_path: Path) -> None:
     text = 'Usage of EmptyDir volume "v" exceeds the limit "1Mi". '
     assert (full.status.reason, full.status.message) == ("Evicted", text)
     assert ("Evicted", text) in await cluster.events("full")
+    assert "TerminationByKubelet" in [c.reason for c in full.status.conditions]
 
 
 async def _a_gate_is_opened(cluster: Cluster) -> None:
