@@ -56,8 +56,10 @@ def test_version_2_files_are_written(tmp_path):
     group = root / "netemu-x" / "kubepods" / "pod1" / "c"
     for folder in (root, *reversed([group, *group.parents[:3]])):
         folder.mkdir(exist_ok=True)
-        for name in ("cgroup.procs", "cpu.weight", "cpu.max", "memory.max", "pids.max"):
+        for name in ("cgroup.procs", "cpu.weight", "cpu.max", "pids.max"):
             (folder / name).touch()
+        for name in ("max", "swap.max", "oom.group"):
+            (folder / f"memory.{name}").touch()
     groups = Cgroups("x", (Hierarchy(str(root), 2, frozenset({"cpu", "memory", "pids"})),))
     limits = Resources(cpu_shares=1024, cpu_quota_us=50_000, memory_bytes=1 << 20)
     groups.enter("kubepods/pod1/c", limits)
@@ -67,6 +69,8 @@ def test_version_2_files_are_written(tmp_path):
         "cpu.weight": "100",
         "cpu.max": "50000 100000",
         "memory.max": "1048576",
+        "memory.oom.group": "1",
+        "memory.swap.max": "0",
         "pids.max": "4096",
     }
 

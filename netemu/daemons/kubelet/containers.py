@@ -73,7 +73,16 @@ class Containers:
             return False
         memory.note_exit(known.run, state, message=self._last_words(known.run, state.name))
         self._cancel(state.name)
+        if known.run.reason == "OOMKilled":
+            self._tell_oom(state.name)
         return True
+
+    def _tell_oom(self, name: str) -> None:
+        container = memory.container_of(self._pod, name)
+        limit = container.resources.limits.get("memory") if container else None
+        text = f"Container {name} was killed: it wanted more memory than its limit"
+        text += f" of {limit}" if limit else ""
+        self._node.tell(self._pod, "OOMKilling", text, container=name, warning=True)
 
     def abandon(self) -> None:
         """Stop probing and hooking."""

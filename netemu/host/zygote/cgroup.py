@@ -167,8 +167,7 @@ def _limits(hierarchy: Hierarchy, resources: Resources) -> Iterator[tuple[str, s
     if "pids" in hierarchy.controllers:
         yield "pids.max", str(MOST_PROCESSES)
     if "memory" in hierarchy.controllers and resources.memory_bytes:
-        name = "memory.max" if second else "memory.limit_in_bytes"
-        yield name, str(resources.memory_bytes)
+        yield from _memory_limits(second, str(resources.memory_bytes))
     if "cpu" in hierarchy.controllers:
         quota = resources.cpu_quota_us
         if resources.cpu_shares and second:
@@ -179,6 +178,19 @@ def _limits(hierarchy: Hierarchy, resources: Resources) -> Iterator[tuple[str, s
             yield "cpu.max", f"{quota} {PERIOD_US}"
         elif quota:
             yield "cpu.cfs_quota_us", str(quota)
+
+
+def _memory_limits(second: bool, limit: str) -> Iterator[tuple[str, str]]:
+    """No swap beyond the limit, as with Kubernetes; the hosts that count it have these files."""
+    if second:
+        yield "memory.max", limit
+        yield "memory.swap.max", "0"
+        # All of the container or nothing, not whichever process was the largest.
+        yield "memory.oom.group", "1"
+    else:
+        # In this order: memory and swap together may not be less than memory alone.
+        yield "memory.limit_in_bytes", limit
+        yield "memory.memsw.limit_in_bytes", limit
 
 
 def _walk(folder: str, act: Callable[[str], None]) -> None:

@@ -172,6 +172,15 @@ def _live(become: Callable[[Voice], int], voice: Voice) -> NoReturn:
         os._exit(code)
 
 
+def is_own(pid: int) -> bool:
+    """Whether a process is a child of this one, alive or to be waited for."""
+    try:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
 def reset_signals() -> None:
     """Give a child the dispositions and the mask that a program expects."""
     signal.pthread_sigmask(signal.SIG_SETMASK, ())

@@ -264,7 +264,8 @@ class Keeper:
             container.input.close(self._processes)
         if container.state.phase is ContainerPhase.RUNNING:
             note_end(container.state, status)
-            if container.state.signal == signal.SIGKILL and container.cgroup:
+            # A shell whose child was killed ends with the same number, by itself.
+            if container.state.exit_code == 128 + signal.SIGKILL and container.cgroup:
                 container.state.oom_killed = bool(self._around.cgroups.oom_kills(container.cgroup))
             self._save_state(container)
             self._tell(container.state)

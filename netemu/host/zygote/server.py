@@ -287,7 +287,8 @@ class Zygote:
 
     def _exec_spoke(self, client: Client, request: messages.Exec, ear: Ear) -> None:
         if not ear.hear():
-            if ear.sibling and not client.exec_goes_on:
+            # A pid is what a process says of itself: ours are the only ones to believe in.
+            if ear.sibling and not client.exec_goes_on and children.is_own(ear.sibling):
                 self._exec_goes_on(client, request, ear.sibling)
             return
         self._loop.forget(ear.fileno())

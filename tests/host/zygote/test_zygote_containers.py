@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import glob
 import os
 import signal
+from pathlib import Path
 
 import pytest
-from zygote_pods import DEFAULT_CAPABILITIES, eventually
+from zygote_pods import CLUSTER, DEFAULT_CAPABILITIES, eventually
 
 from netemu.errors import HostError
 from netemu.model.runtime import ContainerPhase, Mount, Resources, SandboxKind
@@ -379,6 +381,29 @@ async def test_too_much_memory_is_an_oom_kill(pods):
     """A container over its limit is killed, and its state says why."""
     state, _ = await pods.run("tail", "/dev/zero", resources=Resources(memory_bytes=16 << 20))
     assert (state.exit_code, state.oom_killed) == (137, True)
+
+
+async def test_a_child_that_wanted_too_much_is_one_too(pods):
+    """The shell that started it passes its end on."""
+    limit = Resources(memory_bytes=16 << 20)
+    state, _ = await pods.run("sh", "-c", "tail /dev/zero; exit $?", resources=limit)
+    assert (state.exit_code, state.oom_killed) == (137, True)
+
+
+async def test_a_container_has_no_more_processor_than_its_limit(pods):
+    """A busy loop is throttled, and with the container its group goes."""
+    limit = Resources(cpu_quota_us=10_000, cpu_shares=102)
+    await pods.start("sh", "-c", "while :; do :; done", resources=limit)
+    pattern = f"/sys/fs/cgroup/**/netemu-{CLUSTER}/kubepods/besteffort/podweb/c/cpu.stat"
+    (statistics,) = glob.glob(pattern, recursive=True)
+
+    def throttled() -> int:
+        fields = dict(line.split() for line in Path(statistics).read_text().splitlines())
+        return int(fields["nr_throttled"])
+
+    await eventually(lambda: throttled() > 2)
+    await pods.runtime.remove_container("web-c")
+    assert not os.path.exists(statistics)
 
 
 async def test_removing_is_repeatable(pods):

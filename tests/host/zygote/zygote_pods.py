@@ -12,7 +12,8 @@ from pathlib import Path
 from netemu.host.runtime import ZygoteRuntime
 from netemu.model.runtime import ContainerSpec, ContainerState, SandboxSpec
 
-CLUSTER = "zygote-test"
+# Cgroups are the machine's: who tests beside us, in namespaces of their own, has others.
+CLUSTER = f"zygote-test-{os.stat('/proc/self/ns/mnt').st_ino}"
 PRELOAD = ("netemu.images.standin", "netemu.images.agnhost", "zygote_programs")
 DEFAULT_CAPABILITIES = (
     "AUDIT_WRITE CHOWN DAC_OVERRIDE FOWNER FSETID KILL MKNOD NET_BIND_SERVICE NET_RAW"
