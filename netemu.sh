@@ -1,12 +1,16 @@
 #!/bin/sh
 # netemu, on a machine that has nothing yet: makes a virtual environment inside this
 # checkout, installs what is missing, and hands over. Every verb works as
-# `./netemu.sh VERB`; three are this script's own:
+# `./netemu.sh VERB`; four are this script's own:
 #
-#     sudo ./netemu.sh test [PYTEST ARGUMENTS]   install, then run all tests
-#     sudo ./netemu.sh link                      put `netemu` into /usr/local/bin
-#     sudo ./netemu.sh install [--all]           only install; --all: what tests need, too
+#     sudo ./netemu.sh test [PYTEST ARGUMENTS]     install, then run the tests
+#     sudo ./netemu.sh test --all                  those, the long proofs, and test-vm
+#     sudo ./netemu.sh test-vm [PYTEST ARGUMENTS]  tests of a whole host, in a virtual machine
+#     sudo ./netemu.sh link                        put `netemu` into /usr/local/bin
+#     sudo ./netemu.sh install [--all|--vm]        only install; --all: what tests need, too,
+#                                                  --vm: what `netemu vm` needs
 #
+# test-vm and `netemu vm` need root only where something is to be installed.
 # A second run finds its stamp and starts at once.
 set -eu
 
@@ -46,11 +50,12 @@ stamp=$venv/netemu-stamp
 
 # --- system packages ---------------------------------------------------------
 
-# program:package; what the tests need beyond what a user needs comes second.
-needed='python3:python3 ip:iproute2 iptables:iptables nft:nftables unshare:util-linux
-        setpriv:util-linux'
-for_tests='kubectl:kubernetes-client dig:bind9-dnsutils conntrack:conntrack tcpdump:tcpdump
-           curl:curl ping:iputils-ping sysctl:procps'
+# packages.txt says what is needed for what: "run", "test" or "vm".
+needed_to() {
+    for purpose in "$@"; do
+        sed -n "s/^$purpose  *\([^ ]*\)  *\([^ ]*\) *$/\1:\2/p" "$here/packages.txt"
+    done
+}
 
 missing_packages() {
     for pair in $1; do
@@ -139,21 +144,70 @@ hand_back() {
         find "$here" -user 0 -exec chown -h "$owner:$(stat -c %g "$here")" {} + 2>/dev/null || true
 }
 
+# What needs a whole host runs in a virtual machine, on the machine's own namespaces: it has
+# no network but its own. Emulated, it is fifteen times slower, and tests wait for longer.
+test_vm() {
+    "$venv/bin/python" -m netemu vm exec --timeout "${NETEMU_VM_TEST_TIMEOUT_S:-900}" \
+        --env NETEMU_TEST_NAMESPACES=vm --env NETEMU_TEST_PATIENCE=10 \
+        -- python3 -m pytest -p no:cacheprovider -v -m vm tests/vm "$@"
+}
+
+# Every part runs, whatever became of those before; each tells of itself as it goes.
+test_all() {
+    summary='' result=0
+    part "tests" "$here/tests/in-namespaces.sh" "$venv/bin/python" -m pytest
+    part "long proofs" "$here/tests/in-namespaces.sh" \
+        "$venv/bin/python" -m pytest -v -m long tests/long
+    part "virtual machine" test_vm
+    printf '\nnetemu.sh: all parts\n%s' "$summary"
+    return $result
+}
+
+part() {
+    name=$1 began=$(date +%s)
+    shift
+    printf '\nnetemu.sh: %s: began at %s\n' "$name" "$(date +%H:%M:%S)"
+    if "$@"; then how=passed; else how=FAILED result=1; fi
+    taken=$(($(date +%s) - began))
+    line=$(printf '  %-16s %-7s %2d min %02d s' "$name" "$how" $((taken / 60)) $((taken % 60)))
+    printf 'netemu.sh:%s\n' "$line"
+    summary="$summary$line
+"
+}
+
 case $verb in
     test)
-        is_root || fail "the tests make namespaces: run 'sudo $0 test'"
+        is_root || fail "the tests make namespaces: run 'sudo $0 $*'"
         shift
-        install_packages "$needed $for_tests"
-        make_environment test
+        trap hand_back EXIT
+        if [ "${1:-}" = --all ]; then
+            shift
+            [ $# = 0 ] || fail "test --all takes nothing else"
+            install_packages "$(needed_to run test vm)"
+            make_environment test
+            cd "$here"
+            test_all
+        else
+            install_packages "$(needed_to run test)"
+            make_environment test
+            cd "$here"
+            "$here/tests/in-namespaces.sh" "$venv/bin/python" -m pytest "$@"
+        fi
+        ;;
+    test-vm)
+        shift
+        install_packages "$(needed_to run vm)"
+        make_environment run
         cd "$here"
         trap hand_back EXIT
-        "$here/tests/in-namespaces.sh" "$venv/bin/python" -m pytest "$@"
+        test_vm "$@"
         ;;
     install)
         case ${2:-} in
-            --all) purpose=test packages="$needed $for_tests" ;;
-            '') purpose=run packages=$needed ;;
-            *) fail "install takes --all or nothing" ;;
+            --all) purpose=test packages=$(needed_to run test vm) ;;
+            --vm) purpose=run packages=$(needed_to run vm) ;;
+            '') purpose=run packages=$(needed_to run) ;;
+            *) fail "install takes --all, --vm or nothing" ;;
         esac
         install_packages "$packages"
         make_environment "$purpose"
@@ -161,7 +215,7 @@ case $verb in
         ;;
     link)
         is_root || fail "writing to /usr/local/bin needs root: run 'sudo $0 link'"
-        install_packages "$needed"
+        install_packages "$(needed_to run)"
         make_environment run
         printf '#!/bin/sh\nexec "%s/bin/python" -m netemu "$@"\n' "$venv" >/usr/local/bin/netemu
         chmod 755 /usr/local/bin/netemu
@@ -169,13 +223,13 @@ case $verb in
         ;;
     *)
         if is_root; then
-            install_packages "$needed"
+            install_packages "$(needed_to run)"
         fi
         make_environment run
         case $verb in
             -h | --help)
                 "$venv/bin/python" -m netemu "$@"
-                printf '\n%s also takes: install [--all], link, test [PYTEST ARGUMENTS]; its head explains them.\n' "$0"
+                printf '\n%s also takes: install, link, test, test-vm; its head explains them.\n' "$0"
                 exit ;;
         esac
         NETEMU_CALLED_AS=$0 exec "$venv/bin/python" -m netemu "$@"

@@ -15,6 +15,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+_ASKED_FOR = ("long", "vm")
+"""Marks of tests that run only where `-m` names them."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes minutes or needs a machine of its own: `test --all` has it all."""
+    expression = str(config.getoption("markexpr"))
+    out = [mark for mark in _ASKED_FOR if mark not in expression]
+    left = [item for item in items if any(item.get_closest_marker(mark) for mark in out)]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
+
+
 @pytest.fixture
 def update_golden(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("--update-golden"))

@@ -17,6 +17,8 @@ from typing import Any
 from netemu.host import clusters
 
 ROOT = Path(__file__).resolve().parent.parent
+PATIENCE = float(os.environ.get("NETEMU_TEST_PATIENCE", "1"))
+"""How much slower than others this machine may be: an emulated one is, fifteen times."""
 _OURS = ("PATH", "LANG", "PYTHONDONTWRITEBYTECODE")
 
 
@@ -57,7 +59,7 @@ class Netemu:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=timeout_s,
+            timeout=timeout_s * PATIENCE,
             env=self.environment | env,
             check=False,
         )
@@ -99,7 +101,7 @@ class Netemu:
             argv,
             capture_output=True,
             text=True,
-            timeout=timeout_s,
+            timeout=timeout_s * PATIENCE,
             env=self.environment,
             check=False,
         )
@@ -115,7 +117,7 @@ def new_name(stem: str) -> str:
 
 def until(look: Callable[[], Any], *, what: str, within_s: float = 20.0) -> Any:
     """Look until there is something; fail when there is nothing in time."""
-    deadline = time.monotonic() + within_s
+    deadline = time.monotonic() + within_s * PATIENCE
     while not (found := look()):
         assert time.monotonic() < deadline, f"waited {within_s:g} s for {what}"
         time.sleep(0.005)

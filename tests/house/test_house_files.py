@@ -72,11 +72,11 @@ def test_no_two_test_files_share_a_name() -> None:
 
 
 def test_tests_mirror_the_house() -> None:
-    """Each folder of tests is about a folder of netemu, or about the house itself."""
+    """Each folder of tests is about a folder of netemu, the house, long proofs or a host."""
     layers = {path.name for path in (ROOT / "netemu").iterdir() if path.is_dir()}
     parts = [path.relative_to(ROOT / "tests").parts for path in TESTS]
     folders = {each[0] for each in parts if len(each) > 1}
-    assert folders - {"house"} <= layers
+    assert folders - {"house", "long", "vm"} <= layers
 
 
 def test_nothing_is_skipped_or_mocked() -> None:
