@@ -306,7 +306,10 @@ def _mount_of(path: str) -> list[str] | None:
     `os.path.ismount` does not see that a directory is mounted on itself, and a look for
     the path alone finds mounts that lie hidden below a later one of a parent.
     """
-    mount_id = _mount_id(path)
+    try:
+        mount_id = _mount_id(path)
+    except FileNotFoundError:
+        return None
     with open("/proc/thread-self/mountinfo", encoding="utf-8", errors="replace") as file:
         for line in file:
             fields = line.partition(" - ")[0].split()
