@@ -11,6 +11,7 @@ memory.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -43,6 +44,7 @@ _INSERT = "INSERT INTO change (revision, key, value, deleted) VALUES (?, ?, ?, ?
 _MARK = (
     "INSERT INTO mark VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET revision = excluded.revision"
 )
+_COMPACTED_AT_ONCE = 500
 _WAL_PAGES = 16_000
 """Folding the WAL into the file waits for the disk. `compact` does it in quiet times; in a
 burst of writes it happens only after 64 MB."""
@@ -116,13 +118,16 @@ class SqliteStore:
         )
 
     async def compact(self, revision: int) -> None:
+        revision = min(revision, self._revision)
         try:
-            self._compact(revision)
+            while self._compacted < revision:
+                self._compact(min(revision, self._compacted + _COMPACTED_AT_ONCE))
+                await asyncio.sleep(0)  # Others have their turn.
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         except sqlite3.Error as error:  # A full disk, most likely: there will be another time.
             raise _refusal(error, "compacting", self._path) from error
 
     def _compact(self, revision: int) -> None:
-        revision = max(self._compacted, min(revision, self._revision))
         stale = [(number,) for number in self._stale(revision)]
         with self._database:
             self._database.execute("BEGIN")
@@ -130,7 +135,6 @@ class SqliteStore:
             self._database.execute(_MARK, ("compacted", revision))
             self._database.execute(_MARK, ("newest", self._revision))
         self._compacted = revision
-        self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _stale(self, revision: int) -> Iterator[int]:
         """Yield the changes that do not tell what was present at a revision."""
