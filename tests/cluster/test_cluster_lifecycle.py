@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from netemu_command import Netemu, new_name, until
 
-from netemu.host import clusters
+from netemu.host import clusters, netns
 from netemu.host.clusters import ClusterFolders
 
 pytestmark = pytest.mark.root
@@ -73,7 +73,11 @@ def test_traffic_flows_while_the_daemon_is_dead_and_up_adopts_everything(netemu:
     client = f"netemu-{web}-worker-1-default-client"
     kept = socket.create_connection((str(address), 30080), 5)
     kept.settimeout(5)
-    with kept:
+    service = _in_netns(client, "dig", "+short", "@10.96.0.10", "web.default.svc.cluster.local")
+    with netns.inside(f"{netns.NETNS_DIR}/{client}"):
+        inner = socket.create_connection((service, 80), 5)
+    inner.settimeout(5)
+    with kept, inner:
         _kill_daemon(web)
         status = netemu("status", web, "-o", "json").json
         assert (status["state"], status["pid"]) == ("unattended", None)
@@ -95,8 +99,9 @@ def test_traffic_flows_while_the_daemon_is_dead_and_up_adopts_everything(netemu:
         said = netemu("up", web).out
         assert f'cluster "{web}" runs after' in said
         assert _pods(netemu, web) == before
-        kept.sendall(b"GET /hostname HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n")
-        assert b"web-" in _read_all(kept)
+        for connection in (kept, inner):
+            connection.sendall(b"GET /hostname HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n")
+            assert b"web-" in _read_all(connection)
     netemu.kubectl(web, "scale", "deployment/web", "--replicas=4")
     netemu.kubectl(web, "rollout", "status", "deployment/web", "--timeout=20s")
     now = _pods(netemu, web)

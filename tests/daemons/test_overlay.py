@@ -27,7 +27,7 @@ from netemu.host.netfilter import Netfilter, detect
 from netemu.host.netns import Netns
 from netemu.host.pod_network import LinuxPodNetwork
 from netemu.model.codec import from_dict, to_dict
-from netemu.model.core_v1 import Node
+from netemu.model.core_v1 import Event, Node
 from netemu.model.settings import ClusterSettings, NodeSettings
 
 pytestmark = pytest.mark.root
@@ -45,6 +45,7 @@ class NodesApi:
 
     def __init__(self) -> None:
         self.nodes: dict[str, Node] = {}
+        self.events: list[Event] = []
         self._revision = 0
         self._watchers: list[asyncio.Queue[WatchEvent[Node]]] = []
 
@@ -84,6 +85,10 @@ class NodesApi:
     ) -> Node:
         changed = apply_patch(Node, to_dict(self.nodes[name]), patch, how)
         return self._put(changed, EventType.MODIFIED)
+
+    async def create(self, event: Event) -> Event:
+        self.events.append(event)
+        return event
 
     def _put(self, data: dict[str, Any], event: EventType) -> Node:
         self._revision += 1
@@ -306,7 +311,6 @@ async def _has_condition(lab: Lab) -> bool:
         "ip route del 10.244.1.0/24",
         "ip route replace 10.244.1.0/24 via 198.18.0.2 dev eth0",
         "ip neigh flush dev flannel.1 nud permanent",
-        "ip link set flannel.1 down",
         "ip link set flannel.1 address 02:00:00:00:00:77",
         "ip link del flannel.1",
         "ip addr del 10.244.0.0/32 dev flannel.1",
@@ -335,6 +339,28 @@ async def test_damage_is_repaired_when_the_kernel_tells_of_it(lab: Lab, damage: 
             return False  # The device is not there at the moment.
 
     await eventually(repaired, within_s=5)
+
+    assert [event.reason for event in lab.api.events] == ["NodeRepaired"] * len(lab.api.events)
+    assert any("flannel.1" in event.message for event in lab.api.events)
+
+
+async def test_what_somebody_set_down_stays_down_and_is_told_of(lab: Lab) -> None:
+    """Its routes went with it and come back with it, when the same hand sets it up."""
+    node = lab.nodes["control-plane"]
+    await said(node, "ip", "link", "set", "flannel.1", "down")
+
+    async def told() -> bool:
+        return [event.reason for event in lab.api.events] == ["LinkDown"]
+
+    await eventually(told)
+    assert "stays so until it is set up" in lab.api.events[0].message
+    assert "state DOWN" in await said(node, "ip", "link", "show", "flannel.1")
+    await said(node, "ip", "link", "set", "flannel.1", "up")
+
+    async def again() -> bool:
+        return await reaches(lab.pods[0], lab.addresses[2])
+
+    await eventually(again)
 
 
 async def test_a_node_that_leaves_is_forgotten(lab: Lab) -> None:
@@ -451,8 +477,8 @@ async def test_attaching_and_detaching_can_be_repeated(lab: Lab) -> None:
         restarted.close()
 
 
-async def test_addresses_of_before_a_reboot_are_free_again(lab: Lab) -> None:
-    """A lease on disk without a cable in the kernel is nobody's."""
+async def test_addresses_of_before_a_reboot_are_kept_for_the_pods_that_are_left(lab: Lab) -> None:
+    """A lease on disk outlives its cable; it goes with its Pod, not with the kernel's memory."""
     directory = Path(lab.settings.state_dir) / "networks" / "worker-1"
     (directory / "10.244.1.200").write_bytes(b"uid-old\r\neth0\r\nnetemu-t-worker-1-default-old")
     (directory / "10.244.1.201").write_bytes(b"uid-ha")  # The crash came while it was written.
@@ -466,6 +492,8 @@ async def test_addresses_of_before_a_reboot_are_free_again(lab: Lab) -> None:
     try:
         assert {lease.sandbox_id for lease in restarted.leases()} == {"uid-2", "uid-old"}
         await restarted.ready(RANGES["worker-1"])
+        assert {lease.sandbox_id for lease in restarted.leases()} == {"uid-2", "uid-old"}
+        await restarted.prune({"uid-2"})
         assert {lease.sandbox_id for lease in restarted.leases()} == {"uid-2"}
         assert sorted(os.listdir(directory)) == ["10.244.1.2", "last_reserved_ip.0"]
     finally:

@@ -11,7 +11,6 @@ next zygote opens them again.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import time
 from collections.abc import Sequence
@@ -49,16 +48,16 @@ class LogFile:
     def write(self, entries: bytes) -> None:
         if not self._path:
             return
-        try:
+        written = 0
+        with contextlib.suppress(OSError):  # A full disk must not stop the container.
             if self._fd < 0:
                 self._open()
-            if _is_nearly_full(self._fd):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            if self._dropped_bytes:
-                self._tell_of_gap()
-            self._size += os.write(self._fd, entries)
-        except OSError:  # A full disk must not stop the container.
-            self._dropped_bytes += len(entries)
+            if not _is_nearly_full(self._fd):
+                if self._dropped_bytes:
+                    self._tell_of_gap()
+                written = os.write(self._fd, entries)
+        self._size += written
+        self._dropped_bytes += len(entries) - written
         if self._size >= self._rotate_at:
             self._rotate()
 
@@ -84,10 +83,8 @@ class LogFile:
         self._size = os.fstat(self._fd).st_size
 
     def _tell_of_gap(self) -> None:
-        text = (
-            f"netemu: no space was left on the disk: {self._dropped_bytes} bytes are missing here"
-        )
-        self._size += os.write(self._fd, entry(b"stderr", b"F", text.encode(), time.time_ns()))
+        text = b"netemu: the disk was full: %d bytes are missing here" % self._dropped_bytes
+        self._size += os.write(self._fd, entry(b"stderr", b"F", text, time.time_ns()))
         self._dropped_bytes = 0
 
     def _rotate(self) -> None:
