@@ -49,6 +49,8 @@ class HostPortRules:
     """By UID."""
     _held: Tables | None = None
     """What is in the kernel; None: unknown, look."""
+    _unsure: bool = False
+    """The last change failed: parts of it may be there, or what was to go."""
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _netfilter: Netfilter | None = None
 
@@ -82,7 +84,7 @@ class HostPortRules:
             await self._look()
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
-            if self._pods:
+            if self._pods or self._unsure:
                 await self._look()
 
     async def _look(self) -> None:
@@ -99,18 +101,17 @@ class HostPortRules:
             wanted = host_ports.plan(self._pods.values(), pod_range=self.pod_range)
             if wanted == self._held and not look:
                 return
-            self._held = None if look else self._held
+            held = None if look else self._held
+            self._held, self._unsure = None, True  # Until it is done, whatever ends it.
+            await self._change(held, wanted)
+            self._held, self._unsure = wanted, False
             try:
-                await self._change(wanted)
-            except HostError:
-                self._held = None
-                raise
-            self._held = wanted
-            await asyncio.to_thread(self._forget_stale_flows, gone, self.pod_range)
+                await asyncio.to_thread(self._forget_stale_flows, gone, self.pod_range)
+            except HostError as error:
+                log.warning("%s: stale UDP flows stay: %s", self.node.name, error)
 
-    async def _change(self, wanted: Tables) -> None:
+    async def _change(self, old: Tables | None, wanted: Tables) -> None:
         netfilter = await self._ready_netfilter()
-        old: Tables | None = self._held
         jumps: list[Jump] = []
         if old is None:
             observed = await netfilter.observe()

@@ -163,6 +163,13 @@ def test_admission() -> None:
     assert reason(plain, []) == ""
     assert reason(plain, [plain], 1) == "OutOfpods"
     assert reason(plain, [plain]) == "NodePorts"
+    one, two = (
+        pod(
+            f"containers: [{{name: a, ports: [{{containerPort: 80, hostPort: 80, hostIP: {ip}}}]}}]"
+        )
+        for ip in ("127.0.0.1", "198.18.0.12")
+    )
+    assert [reason(one, [other]) for other in (two, one, plain)] == ["", "NodePorts", "NodePorts"]
     assert reason(pod("{nodeSelector: {zone: b}, containers: []}"), []) == "NodeAffinity"
     unsafe = "{securityContext: {sysctls: [{name: kernel.msgmax, value: '1'}]}, containers: []}"
     assert reason(pod(unsafe), []) == "SysctlForbidden"
