@@ -239,8 +239,8 @@ async def test_refusals_come_before_the_upgrade(served, kubelets, path, code, co
 
 async def test_program_that_cannot_start(served, kubelets):
     """A process that cannot be started is refused before the upgrade, too."""
+    query = {"command": "none", "stdout": "true"}
     with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
-        query = {"command": "none", "stdout": "true"}
         await served.http.ws_connect(EXEC, params=query, protocols=(V5,))
     assert caught.value.status == 500
 
