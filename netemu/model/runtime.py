@@ -92,6 +92,8 @@ class ContainerSpec(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Without the `CAP_` prefix, upper case; the whole set the container has."""
     privileged: bool = False
     no_new_privileges: bool = False
+    filters_system_calls: bool = False
+    """`seccompProfile: RuntimeDefault`."""
     tty: bool = False
     stdin: bool = False
     stdin_once: bool = False

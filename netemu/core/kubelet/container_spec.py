@@ -94,6 +94,7 @@ def make(
         capabilities=list(security.capabilities),
         privileged=security.privileged,
         no_new_privileges=security.no_new_privileges,
+        filters_system_calls=security.filters_system_calls,
         tty=container.tty,
         stdin=container.stdin,
         stdin_once=container.stdin_once,

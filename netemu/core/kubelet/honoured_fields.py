@@ -164,6 +164,10 @@ FIELDS: Mapping[type[ApiStruct], Fields] = {
         },
     ),
     v1.Capabilities: Fields(done="add drop"),
+    v1.SeccompProfile: Fields(
+        but={"type": "`RuntimeDefault` filters as container runtimes do; on x86_64 and aarch64"},
+        nothing={"localhostProfile": "profiles of your own are not loaded"},
+    ),
     v1.ContainerRestartRule: Fields(
         done="exitCodes", but={"action": "whichever is named, that container is started again"}
     ),

@@ -70,8 +70,9 @@ POD_GAPS: tuple[Gap[PodSpec], ...] = (
 _CONTEXT_GAPS: tuple[Gap[PodContext | SecurityContext], ...] = (
     Gap(
         "securityContext.seccompProfile",
-        "no system call is filtered",
-        lambda c: c.seccomp_profile and c.seccomp_profile.type != "Unconfined",
+        "profiles of your own are not loaded",
+        lambda c: c.seccomp_profile and c.seccomp_profile.type == "Localhost",
+        partly="`localhostProfile`",
     ),
     Gap(
         "securityContext.appArmorProfile",

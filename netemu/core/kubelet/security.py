@@ -75,6 +75,7 @@ class Security:
     privileged: bool
     no_new_privileges: bool
     read_only_root: bool
+    filters_system_calls: bool = False
 
 
 def decide(pod: Pod, container: Container, *, image_runs_as_root: bool) -> Security:
@@ -92,6 +93,7 @@ def decide(pod: Pod, container: Container, *, image_runs_as_root: bool) -> Secur
     if non_root and user == 0:
         text = "container's runAsUser breaks non-root policy"
         raise ContainerConfigError(f"{text} {_whose(pod, container)}")
+    profile = _first(*(context.seccomp_profile for context in contexts))
     groups = [*(shared.supplemental_groups if shared else ())]
     if shared and shared.fs_group is not None:
         groups.append(shared.fs_group)
@@ -104,6 +106,7 @@ def decide(pod: Pod, container: Container, *, image_runs_as_root: bool) -> Secur
         privileged=privileged,
         no_new_privileges=bool(own and own.allow_privilege_escalation is False),
         read_only_root=bool(own and own.read_only_root_filesystem),
+        filters_system_calls=profile is not None and profile.type == "RuntimeDefault",
     )
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 
 from netemu.host.zygote import syscalls
 from netemu.host.zygote.children import StartError
+from netemu.host.zygote.seccomp import refuse_system_calls
 from netemu.model.runtime import ContainerSpec
 
 CAPABILITIES = (
@@ -59,6 +60,9 @@ def confine(spec: ContainerSpec, *, bounds: int) -> None:
     mask = capability_mask(spec) & bounds
     for number in _bits(bounds & ~mask):
         syscalls.prctl(syscalls.PR_CAPBSET_DROP, number)
+    if spec.filters_system_calls and not spec.privileged:
+        # While it still may: without CAP_SYS_ADMIN a filter would cost it its setuid programs.
+        refuse_system_calls(spec.capabilities)
     os.setgroups(spec.groups)
     os.setresgid(spec.group_id, spec.group_id, spec.group_id)
     # While it is still root: this clears all sets when the user is another.

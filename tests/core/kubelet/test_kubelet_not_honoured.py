@@ -61,7 +61,7 @@ containers:
         ("os", "{os: {name: windows}}"),
         (
             "securityContext.seccompProfile",
-            "{securityContext: {seccompProfile: {type: RuntimeDefault}}}",
+            "{securityContext: {seccompProfile: {type: Localhost, localhostProfile: x}}}",
         ),
         (
             "securityContext.appArmorProfile",

@@ -262,3 +262,22 @@ async def test_an_exec_shows_nothing_of_the_host_to_a_debugger(pods):
     for _ in range(10):
         assert await pods.shell("echo hidden") == (0, "hidden\n")
     assert pods.log("web-c") == "watching\n"
+
+
+async def test_the_default_filter_refuses_what_runtimes_refuse(pods):
+    """RuntimeDefault: no namespaces, no keys; exec, forks and threads as ever."""
+    script = "unshare -U true; echo $?; python3 -c '{}'; grep Seccomp: /proc/self/status"
+    attempts = (
+        "import ctypes, threading; call = ctypes.CDLL(None, use_errno=True).syscall;"
+        " print(call(250, 0, 0), ctypes.get_errno());"
+        " t = threading.Thread(target=print, args=[1 + 1]); t.start(); t.join()"
+    )
+    script = script.format(attempts)
+    await pods.start("sleep", "60", filters_system_calls=True)
+    _, said = await pods.shell(script)
+    lines = said.splitlines()
+    assert "Operation not permitted" in lines[0]
+    assert lines[2:] == ["-1 1", "2", "Seccomp:\t2"]
+    await pods.start("sleep", "60", name="free")
+    _, said = await pods.shell("grep Seccomp: /proc/self/status", name="free")
+    assert said == "Seccomp:\t0\n"
