@@ -100,7 +100,11 @@ class Victims:
     async def daemon(self) -> None:
         await self._end(daemon_of(self._name))
         await self._some_time(0.3)
-        await self._up()
+        if self._dice.random() < 0.5:
+            await self._up()
+        else:  # Any verb that needs a daemon starts one.
+            words = ("get", "nodes", "--cluster", self._name)
+            await asyncio.to_thread(self._netemu, *words)
 
     async def zygote(self) -> None:
         before = zygote_of(self._name)
