@@ -38,6 +38,8 @@ SETTINGS = ClusterSettings(
     state_dir=STATE,
     run_dir=RUN,
 )
+WITHIN_S = 40.0
+"""A busy machine gets its time; a quiet one does not take it."""
 PRELOAD = ("netemu.images.agnhost", "netemu.images.standin")
 
 
@@ -102,7 +104,7 @@ class Cluster:
     async def pod(self, name: str) -> Pod:
         return await self.client.get(Pod, name, "default")
 
-    async def until(self, check: Callable[[], object], within_s: float = 15) -> None:
+    async def until(self, check: Callable[[], object], within_s: float = WITHIN_S) -> None:
         """Wait until the check holds."""
         deadline = time.monotonic() + within_s
         while True:
@@ -114,7 +116,7 @@ class Cluster:
             assert time.monotonic() < deadline, f"not within {within_s} s: {check}"
             await asyncio.sleep(0.01)
 
-    async def ready(self, name: str, within_s: float = 15) -> Pod:
+    async def ready(self, name: str, within_s: float = WITHIN_S) -> Pod:
         await self.until(lambda: self._is_ready(name), within_s)
         return await self.pod(name)
 
@@ -123,7 +125,7 @@ class Cluster:
         return any(c.type == "Ready" and c.status == "True" for c in conditions)
 
     async def waits_for(
-        self, name: str, holds: Callable[[Pod], object], within_s: float = 15
+        self, name: str, holds: Callable[[Pod], object], within_s: float = WITHIN_S
     ) -> Pod:
         async def check() -> bool:
             return bool(holds(await self.pod(name)))
@@ -131,7 +133,7 @@ class Cluster:
         await self.until(check, within_s)
         return await self.pod(name)
 
-    async def gone(self, name: str, within_s: float = 15) -> None:
+    async def gone(self, name: str, within_s: float = WITHIN_S) -> None:
         async def check() -> bool:
             try:
                 await self.pod(name)

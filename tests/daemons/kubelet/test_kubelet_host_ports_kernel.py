@@ -27,7 +27,7 @@ spec:
 
 
 async def _visit(cluster: Cluster, host: str) -> str:
-    done = await cluster.netns.run(["curl", "-sS", "-m", "3", f"http://{host}:8080/hostname"])
+    done = await cluster.netns.run(["curl", "-sS", "-m", "10", f"http://{host}:8080/hostname"])
     return done.stdout.decode()
 
 
@@ -43,7 +43,7 @@ async def test_host_ports_lead_to_their_pod(cluster: Cluster) -> None:
     """TCP and UDP, over a new kubelet and a flushed table; then to the Pod that comes after."""
     await cluster.netns.run(["sysctl", "-qw", "net.ipv4.ip_forward=1"])
     flow = cluster.netns.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    flow.settimeout(1)
+    flow.settimeout(5)
     flow.sendto(b"too early", (str(NODE.address), 8081))
     await cluster.apply(PODS.replace("NAME", "first"))
     pod = await cluster.ready("first")
@@ -51,7 +51,7 @@ async def test_host_ports_lead_to_their_pod(cluster: Cluster) -> None:
         assert await _visit(cluster, host) == "first"
     assert _say(flow, str(NODE.address)) == "first", "the flow of before was forgotten"
     own = f"http://{NODE.address}:8080/clientip"
-    hairpin = await cluster.exec("first", "curl", "-sS", "-m", "3", own)
+    hairpin = await cluster.exec("first", "curl", "-sS", "-m", "10", own)
     assert hairpin.startswith("10.244.1.1:")
 
     await cluster.stop_kubelet()

@@ -23,7 +23,8 @@ slow:
     image: busybox
     command: [sh, -c, 'sleep 1.5; touch /tmp/up; exec sleep 1000']
     startupProbe: {exec: {command: [test, -f, /tmp/up]}, periodSeconds: 1, failureThreshold: 30}
-    livenessProbe: {exec: {command: [test, -f, /tmp/up]}, periodSeconds: 1, failureThreshold: 1}
+    livenessProbe:
+      {exec: {command: [test, -f, /tmp/up]}, periodSeconds: 1, failureThreshold: 1, timeoutSeconds: 10}
 never-up:
   containers:
   - name: c
@@ -38,7 +39,7 @@ sidecars:
     image: busybox
     restartPolicy: Always
     command: [sh, -c, 'trap "echo first >> /v/order; exit 0" TERM; sleep 0.3; touch /v/up; while :; do sleep 0.05; done']
-    startupProbe: {exec: {command: [test, -f, /v/up]}, periodSeconds: 1}
+    startupProbe: {exec: {command: [test, -f, /v/up]}, periodSeconds: 1, failureThreshold: 30}
     volumeMounts: [{name: v, mountPath: /v}]
   - name: once
     image: busybox
