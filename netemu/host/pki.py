@@ -136,12 +136,16 @@ def create_pki(cluster: str) -> ClusterPki:
 
 
 def load_or_create_pki(directory: Path, cluster: str) -> ClusterPki:
-    """Return the keys that lie in `directory`, made and written there if there are none."""
+    """Return the keys that lie in `directory`, made and written there if there are none.
+
+    Keys that a crash of the host left half written are none: whoever held what they signed
+    has died with the host.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     directory.chmod(0o700)
     files = {name: directory / name for name in ("ca.crt", "ca.key", "sa.key", "admin.token")}
-    # The token is written last: where it is, all the others are whole.
-    if not files["admin.token"].exists():
+    # The token is written last: where it is, all the others are whole, as far as this boot goes.
+    if not files["admin.token"].exists() or not all(map(_is_whole, files.values())):
         made = create_pki(cluster)
         _write_private(files["ca.crt"], made.ca.certificate_pem)
         _write_private(files["ca.key"], made.ca.key_pem)
@@ -153,6 +157,14 @@ def load_or_create_pki(directory: Path, cluster: str) -> ClusterPki:
         signing_key_pem=files["sa.key"].read_bytes(),
         admin_token=files["admin.token"].read_text(),
     )
+
+
+def _is_whole(file: Path) -> bool:
+    try:
+        content = file.read_bytes()
+    except FileNotFoundError:
+        return False
+    return bool(content.strip(b"\0")) and (file.suffix == ".token" or b"\n-----END" in content)
 
 
 def _create_ca(cluster: str) -> KeyPair:

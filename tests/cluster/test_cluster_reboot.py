@@ -75,7 +75,7 @@ def test_files_of_a_crashed_disk_do_not_stand_in_the_way(netemu: Netemu, name: s
     restarts = _restarts(before)
     _reboot(name)
     state = ClusterFolders(name).state
-    for torn in ("api-port", "kubeconfig", "kubectl-configs.json"):
+    for torn in ("api-port", "kubeconfig", "kubectl-configs.json", "pki/ca.key"):
         (state / torn).write_bytes(b"")
     leases = list((state / "networks").glob("*/*"))
     assert leases
