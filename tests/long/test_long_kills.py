@@ -23,7 +23,11 @@ KILLS = {
 }
 
 
-async def test_two_hundred_kills(tmp_path: Path):
+async def test_two_hundred_kills(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """Each acknowledged write is there, watches have no gap, traffic goes on, nothing is left."""
-    report = await Trial(Netemu(tmp_path), seed=the_seed()).run(KILLS)
-    print(report)
+
+    def say(text: str) -> None:
+        with capsys.disabled():
+            print(f"\n{text}", end="", flush=True)
+
+    say(await Trial(Netemu(tmp_path), seed=the_seed(), say=say).run(KILLS))

@@ -15,7 +15,7 @@ import os
 import random
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from netemu.host.clusters import ClusterFolders
 WORKLOAD = Path(__file__).with_name("workload.yaml")
 UP_AND_DOWN = "`up` and `down`"
 _PACE_S = 0.05
+_SAY_EVERY = 20
 
 
 def the_seed() -> str:
@@ -43,8 +44,9 @@ def the_seed() -> str:
 class Trial:
     """Who takes part, and what is to be compared in the end."""
 
-    def __init__(self, netemu: Netemu, *, seed: str) -> None:
+    def __init__(self, netemu: Netemu, *, seed: str, say: Callable[[str], None] = print) -> None:
         self.seed = seed
+        self._say = say
         self.began = time.monotonic()
         self.netemu = netemu
         self.dice = random.Random(seed)
@@ -52,7 +54,7 @@ class Trial:
         self.ephemeral = Ephemeral(netemu, new_name("eph"), self.dice)
         self.ledger = Ledger()
         self.load = Load()
-        print(f"trial of cluster {self.name}; NETEMU_TRIAL_SEED={seed} has it again")
+        say(f"trial of cluster {self.name}; NETEMU_TRIAL_SEED={seed} has it again")
 
     async def run(self, kills: Mapping[str, int]) -> str:
         """Kill so many of each kind; return the report."""
@@ -151,8 +153,10 @@ class Trial:
                     await watcher.begin()
                 watching = [group.create_task(w.run()) for w in (*self.watchers, self.red)]
                 churning = [group.create_task(writer.run(stop)) for writer in self._writers()]
-                for what in self._order(kills):
+                for number, what in enumerate(self._order(kills), 1):
                     await self._kill(what)
+                    if number % _SAY_EVERY == 0:
+                        self._say(f"{number} died in {time.monotonic() - self.began:.0f} s")
                 await self.victims.all_recover()
                 stop.set()
                 await asyncio.wait(churning)
