@@ -93,6 +93,12 @@ CATALOGUE: tuple[Check, ...] = (
     ),
     Check("python", _NEEDED, "netemu is written for it", "Install Python 3.11 or newer."),
     Check(
+        "root directory",
+        _NEEDED,
+        "in a mere chroot nothing can get a root of its own: exec would land in the real one",
+        "Run netemu outside of the chroot, or mount its folder onto itself and pivot_root there.",
+    ),
+    Check(
         "namespace support",
         _NEEDED,
         "nodes, Pods and containers are made of them",
@@ -199,7 +205,15 @@ CATALOGUE: tuple[Check, ...] = (
     ),
 )
 
-FOR_UP = ("namespace support", "veth", "bridge", "br_netfilter", "vxlan", "overlayfs")
+FOR_UP = (
+    "namespace support",
+    "root directory",
+    "veth",
+    "bridge",
+    "br_netfilter",
+    "vxlan",
+    "overlayfs",
+)
 """What `netemu up` makes sure of first, in the time of a blink."""
 
 

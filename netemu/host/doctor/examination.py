@@ -15,6 +15,7 @@ def examine() -> dict[str, Observation]:
     found = surroundings.look()
     found["kernel"] = doctor.see_version(platform.release(), doctor.KERNEL_MIN)
     found["python"] = doctor.see_version(platform.python_version(), doctor.PYTHON_MIN)
+    found["root directory"] = kernel.look_at_root()
     found["br_netfilter"] = kernel.look_for_bridge_filter()
     found |= throwaway.run({**kernel.LINKS, **kernel.RULES, **kernel.LAST})
     found |= programs.read_versions(asked)

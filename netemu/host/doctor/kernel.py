@@ -143,6 +143,16 @@ def _can_unshare(flag: int) -> bool:
     return True
 
 
+def look_at_root(mountinfo: str = "/proc/self/mountinfo") -> Observation:
+    """Look whether `/` is a mount: in a chroot it is any folder, and cannot be pivoted from."""
+    try:
+        with open(mountinfo, encoding="utf-8", errors="surrogateescape") as file:
+            points = {line.split(" ")[4] for line in file}
+    except OSError as error:
+        return Observation(False, f"{mountinfo}: {error.strerror}")
+    return Observation(True) if "/" in points else Observation(False, "/ is not a mount: a chroot")
+
+
 def look_for_bridge_filter(settings: str = _BRIDGE_FILTER) -> Observation:
     """Look without loading: the module turns itself on for all bridges of the host."""
     if os.path.isdir(settings):

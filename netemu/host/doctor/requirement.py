@@ -14,5 +14,6 @@ def require(overlay: str) -> None:
     wanted = [name for name in doctor.FOR_UP if name != "vxlan" or overlay == "vxlan"]
     probes = {**kernel.LINKS, **kernel.LAST}
     found = throwaway.run({name: probes[name] for name in probes if name in wanted})
+    found["root directory"] = kernel.look_at_root()
     found["br_netfilter"] = kernel.look_for_bridge_filter()
     doctor.stop_at_missing(doctor.judge(found))

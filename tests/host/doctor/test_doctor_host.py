@@ -218,3 +218,11 @@ def test_the_check_before_up_is_a_blink():
         require("vxlan")
         took.append(time.perf_counter() - began)
     assert min(took) < 0.05
+
+
+@pytest.mark.parametrize(("point", "fine"), [("/", True), ("/proc", False)])
+def test_a_mere_chroot_is_found_out(tmp_path, *, point: str, fine: bool) -> None:
+    """Its `/` is a folder like any other: exec would land in the real root."""
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(f"31 23 0:28 /x {point} rw,relatime - ext4 /dev/vda rw\n")
+    assert kernel.look_at_root(str(mounts)).fine is fine
