@@ -25,7 +25,8 @@ from netemu.host import clusters
 from netemu.host.zygote import birth
 from netemu.model.settings import ClusterSettings
 
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 240.0
+"""For who hangs; an emulated machine that others keep busy takes over a minute."""
 GO = b"+"
 AGAIN = "--again"
 """Option of the daemon: it is the same process as before, beginning anew."""

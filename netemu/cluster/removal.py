@@ -19,8 +19,8 @@ from netemu.host.clusters import ClusterFolders
 from netemu.host.processes import ProcessId
 from netemu.host.runtime import ZygoteRuntime, start_zygote
 
-_ZYGOTE_ENDS_WITHIN_S = 5.0
-_SHUTDOWN_WITHIN_S = 15.0
+_ZYGOTE_ENDS_WITHIN_S = 20.0
+_SHUTDOWN_WITHIN_S = 60.0
 _LOOK_AGAIN_S = 0.01
 
 

@@ -50,7 +50,7 @@ from netemu.storage.sqlite import SqliteStore
 
 UNDERLAY_SANDBOX = "underlay"
 _NODES_WITHIN_S = 5.0
-_NODE_READY_WITHIN_S = 30.0
+_NODE_READY_WITHIN_S = 120.0
 _MASTERS = ["system:masters", "system:authenticated"]
 
 

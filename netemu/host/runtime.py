@@ -32,7 +32,7 @@ from netemu.model.runtime import (
     SandboxState,
 )
 
-_ANSWERS_WITHIN_S = 30.0
+_ANSWERS_WITHIN_S = 120.0
 _COMES_BACK_WITHIN_S = 5.0
 _RETRY_S = 0.05
 _LOOKS_EVERY_S = 1.0

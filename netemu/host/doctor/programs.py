@@ -19,7 +19,7 @@ _QUESTIONS: Mapping[str, tuple[str, ...]] = {
     "conntrack-tools": ("conntrack", "--version"),
 }
 _ALSO_IN = "/usr/sbin:/sbin"
-_PATIENCE_S = 5.0
+_PATIENCE_S = 30.0
 _VERSION = re.compile(r"v?\d+\.\d+[\w.+-]*(?: \((?:nf_tables|legacy)\))?")
 
 Asked = dict[str, "subprocess.Popen[str] | None"]

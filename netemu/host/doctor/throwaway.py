@@ -23,7 +23,8 @@ Probe = Callable[[str], Observation]
 
 SCRATCH = "/tmp"
 _CLONE_NEWUSER = 0x10000000
-_PATIENCE_S = 10.0
+_PATIENCE_S = 90.0
+"""For who hangs: loading a dozen modules takes an emulated machine its time."""
 _NOT_ALLOWED = (errno.EPERM, errno.EACCES)
 
 
