@@ -23,11 +23,11 @@ def allocate(
     wish: IPv4Address | None = None,
 ) -> IPv4Address | None:
     """Return the `wish` if that is free, else the next free one after `last`; None if none is."""
-    if wish is not None and wish in pod_range and wish not in taken:
-        return wish
     # Not the network's own, the gateway's, nor the broadcast address.
     first = int(pod_range.network_address) + 2
     count = pod_range.num_addresses - 3
+    if wish is not None and first <= int(wish) < first + count and wish not in taken:
+        return wish
     start = int(last) - first + 1 if last is not None and last in pod_range else 0
     for step in range(max(count, 0)):
         candidate = IPv4Address(first + (start + step) % count)

@@ -24,6 +24,15 @@ def test_addresses_come_one_after_the_other_and_wrap() -> None:
     assert ipam.allocate(RANGE, taken=(), last=IPv4Address("10.244.9.9")) == USABLE[0]
 
 
+def test_an_address_that_was_had_is_given_again() -> None:
+    """Unless it is another's by now, or never was one for Pods."""
+    assert ipam.allocate(RANGE, taken=(), last=USABLE[0], wish=USABLE[3]) == USABLE[3]
+    assert ipam.allocate(RANGE, taken={USABLE[3]}, last=USABLE[0], wish=USABLE[3]) == USABLE[1]
+    for foreign in ("10.244.1.0", "10.244.1.1", "10.244.1.7", "10.244.9.3"):
+        found = ipam.allocate(RANGE, taken=(), last=USABLE[0], wish=IPv4Address(foreign))
+        assert found == USABLE[1]
+
+
 def test_a_full_range_is_said_in_the_plugins_words() -> None:
     """There is no address left, and the message names the range."""
     assert ipam.allocate(RANGE, taken=set(USABLE), last=USABLE[1]) is None

@@ -12,12 +12,15 @@ from netemu.core.netstate import (
     Link,
     Neighbour,
     NetState,
+    Peer,
     Route,
     Scope,
     Sysctl,
     Verb,
     Vxlan,
     diff,
+    mend,
+    sparing,
 )
 
 TUNNEL = Vxlan(vni=1, local=IPv4Address("198.18.0.11"), device="eth0", port=8472)
@@ -144,3 +147,41 @@ def test_carrying_out_a_difference_leads_to_what_is_desired(
         else:
             table[change.item.destination] = change.item
     assert frozenset(table.values()) == desired
+
+
+def test_mending_makes_again_what_is_gone_and_deletes_nothing() -> None:
+    """Also when more is there than was planned; sysctls are not looked at."""
+    assert mend(WANTED, replace(WANTED, sysctls=frozenset())).changes == ()
+    stray = Address(link="t0", address=IPv4Interface("192.0.2.1/32"))
+    damaged = replace(WANTED, addresses=frozenset({stray}), routes=frozenset())
+    verbs = {change.verb for change in mend(WANTED, damaged).changes}
+    assert verbs == {Verb.ADD, Verb.REPLACE}
+    made = [change.item for change in mend(WANTED, NetState()).changes]
+    assert made[0] == LINK
+    assert len(made) == 5
+
+
+def test_what_is_set_down_stays_down_with_all_that_hangs_on_it() -> None:
+    """It is only told of; a link that should be down is no news."""
+    observed = NetState(links=(replace(LINK, up=False),))
+    mending = mend(WANTED, observed)
+    assert (mending.changes, mending.down) == ((), ("t0",))
+    assert sparing(diff(WANTED, observed), mending.down) == [
+        change for change in diff(WANTED, observed) if isinstance(change.item, Sysctl)
+    ]
+    cut = replace(WANTED, links=(replace(LINK, up=False),))
+    assert mend(cut, observed).down == ()
+
+
+def test_a_route_that_leads_elsewhere_is_somebodys_own() -> None:
+    """The planned one is not put in its place."""
+    (route,) = WANTED.routes
+    other = replace(route, via=IPv4Address("192.0.2.9"))
+    assert mend(WANTED, replace(WANTED, routes=frozenset({other}))).changes == ()
+
+
+def test_a_new_cables_far_end_is_known() -> None:
+    """It comes down into the other namespace, where it must be set up by plan."""
+    cable = Link(name="port1", kind="veth", peer=Peer(name="eth0", netns="worker-1"))
+    assert mend(NetState(links=(cable,)), NetState()).recabled == {"worker-1"}
+    assert mend(NetState(links=(LINK,)), NetState()).recabled == frozenset()
