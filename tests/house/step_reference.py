@@ -12,6 +12,7 @@ import inspect
 import textwrap
 from enum import Enum
 from functools import cache
+from pathlib import Path
 from types import ModuleType, UnionType
 from typing import Any, get_args, get_origin
 
@@ -20,6 +21,7 @@ import msgspec
 from netemu import plugins
 from netemu.lab import steps
 from netemu.lab.contract import Step
+from netemu.lab.scenario import load_scenario
 from netemu.model.schema import ApiStruct, fields_of, struct_in
 
 _WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false"}
@@ -28,6 +30,15 @@ _WORDS = {str: "text", int: "whole number", float: "number", bool: "true or fals
 def reference() -> str:
     """Return a section for each step, with a row for each of its fields."""
     return "\n".join(_section(name) for name in plugins.names(steps))
+
+
+def shipped(folder: Path) -> str:
+    """Return the table of the scenarios in a folder, and what each is about."""
+    lines = ["| Scenario | Shows |", "| --- | --- |"]
+    for path in sorted(folder.glob("*.yaml")):
+        loaded = load_scenario(str(path))
+        lines.append(f"| [`{loaded.name}`](../scenarios/{path.name}) | {loaded.description} |")
+    return "\n".join(lines) + "\n"
 
 
 def rows() -> str:

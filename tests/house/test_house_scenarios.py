@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from house_tree import ROOT
-from step_reference import reference, rows
+from step_reference import reference, rows, shipped
 
-_BEGIN = "<!-- made from the code by tests/house/test_house_scenarios.py --update-golden -->\n"
-_END = "<!-- end of what is made from the code -->\n"
+_BEGIN = "<!-- made by tests/house/test_house_scenarios.py --update-golden: {part} -->\n"
+_END = "<!-- end of {part} -->\n"
+_GUIDE = ROOT / "docs" / "scenarios.md"
+_PARTS = {
+    "all steps": (_GUIDE, reference),
+    "what is there": (_GUIDE, lambda: shipped(ROOT / "scenarios")),
+    "the steps": (ROOT / "netemu" / "lab" / "steps" / "README.md", rows),
+}
 
 
-@pytest.mark.parametrize(
-    ("path", "made"),
-    [
-        (ROOT / "docs" / "scenarios.md", reference),
-        (ROOT / "netemu" / "lab" / "steps" / "README.md", rows),
-    ],
-    ids=["scenarios.md", "README.md"],
-)
-def test_the_reference_of_steps_is_what_the_code_says(
-    path: Path, made: object, update_golden: bool
-) -> None:
-    """Each step and each of its fields, with type, default and meaning."""
-    assert callable(made)
+@pytest.mark.parametrize("part", _PARTS)
+def test_what_is_written_is_what_the_code_says(part: str, update_golden: bool) -> None:
+    """Scenarios, steps and their fields, each with its meaning, stand in the docs as they are."""
+    path, made = _PARTS[part]
+    begin, end = _BEGIN.format(part=part), _END.format(part=part)
     text = path.read_text(encoding="utf-8")
-    head, begin, rest = text.partition(_BEGIN)
-    old, end, tail = rest.partition(_END)
-    assert begin, f"{path} lacks the line {_BEGIN}"
-    assert end, f"{path} lacks the line {_END}"
+    head, begins, rest = text.partition(begin)
+    old, ends, tail = rest.partition(end)
+    assert begins, f"{path} lacks the line {begin}"
+    assert ends, f"{path} lacks the line {end}"
     wanted = f"\n{made()}\n"
     if update_golden:
         path.write_text(head + begin + wanted + end + tail, encoding="utf-8")
