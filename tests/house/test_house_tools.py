@@ -10,7 +10,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
-SHELL_SCRIPTS = ["netemu.sh", ".ci/run", "tests/in-namespaces.sh"]
+_GUEST = "netemu/host/virtual_machine/guest"
+SHELL_SCRIPTS = [
+    *("netemu.sh", ".ci/run", "tests/in-namespaces.sh"),
+    *(f"{_GUEST}/netemu", f"{_GUEST}/start"),
+]
 
 TOOLS = {
     "lint": ["ruff", "check", "--quiet"],
