@@ -23,6 +23,10 @@ class Lost(Exception):  # noqa: N818 - what became of the request.
     """The connection failed: nobody knows what the server did."""
 
 
+class Unreachable(Lost):
+    """There was no connection, so the server has done nothing."""
+
+
 class Refused(Exception):  # noqa: N818
     """The server answered, and the answer is no."""
 
@@ -65,6 +69,8 @@ class ApiUser:
                 ) as reply,
             ):
                 answer = json.loads(await reply.read())
+        except aiohttp.ClientConnectorError as error:
+            raise Unreachable(repr(error)) from error
         except (aiohttp.ClientError, ConnectionError) as error:
             raise Lost(repr(error)) from error
         if reply.status >= 400:

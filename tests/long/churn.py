@@ -8,12 +8,13 @@ conflict means reading again, and nothing else is ever tried twice.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import random
 from collections.abc import Callable
 from typing import Any
 
-from long.api_user import COMES_BACK_WITHIN_S, ApiUser, Lost, Refused
+from long.api_user import ApiUser, Lost, Refused, Unreachable
 from long.ledger import SERIAL, Ledger, Life, Write, digest, revision_of, serial_of
 
 NAMESPACE = "churn"
@@ -37,10 +38,12 @@ class Writer:
         self._pause_s = 1 / rate
         self._numbers = itertools.count(1)
 
-    async def run(self, stop: asyncio.Event) -> None:
+    async def run(self, *, hurry: asyncio.Event, stop: asyncio.Event) -> None:
+        """Write now and then; in a hurry one write after the other, so that a kill hits one."""
         while not stop.is_set():
             await self.step()
-            await asyncio.sleep(self.random.uniform(0, 2 * self._pause_s))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(hurry.wait(), self.random.uniform(0, 2 * self._pause_s))
 
     async def step(self) -> None:
         """Do one of the things that can be done now."""
@@ -133,10 +136,11 @@ class Writer:
                 raise
             counts["conflicts"] += 1
             return None
-        except Lost:
+        except Lost as lost:
             await asyncio.sleep(_AGAIN_S)
             found = await look()
-            counts["lost, and done" if found is not None else "lost, and not done"] += 1
+            how = "not connected" if isinstance(lost, Unreachable) else "cut under way"
+            counts[f"{how}, {'done' if found is not None else 'not done'}"] += 1
             return found
         counts["acknowledged"] += 1
         return answer
@@ -235,9 +239,7 @@ class Pods(Writer):
                     await asyncio.sleep(0.1)
         except TimeoutError:
             status = found and found["status"]
-            raise AssertionError(
-                f"pod {name} waits for {COMES_BACK_WITHIN_S:g} s: {status}"
-            ) from None
+            raise AssertionError(f"pod {name} waits for {_RUNS_WITHIN_S:g} s: {status}") from None
 
 
 WRITERS: dict[str, tuple[type[Writer], float]] = {

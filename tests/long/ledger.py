@@ -53,7 +53,7 @@ class Ledger:
         self.lives: dict[str, Life] = {}
         """By uid."""
         self.counts: Counter[str] = Counter()
-        """acknowledged, lost: done, lost: not done, conflicts."""
+        """How many were acknowledged, cut under way and found done, and so on."""
 
     def note(self, path: str, uid: str, write: Write) -> Life:
         life = self.lives.setdefault(uid, Life(path, uid))

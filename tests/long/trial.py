@@ -35,6 +35,7 @@ WORKLOAD = Path(__file__).with_name("workload.yaml")
 UP_AND_DOWN = "`up` and `down`"
 _PACE_S = 0.05
 _SAY_EVERY = 20
+_HURRY_S = 0.3
 
 
 def the_seed() -> str:
@@ -141,6 +142,7 @@ class Trial:
 
     async def _kill_under_churn(self, kills: Mapping[str, int]) -> None:
         stop = asyncio.Event()
+        self.hurry = asyncio.Event()
         await self._begin_load()
         try:
             async with asyncio.TaskGroup() as group:
@@ -152,7 +154,9 @@ class Trial:
                 for watcher in (*self.watchers, self.red):
                     await watcher.begin()
                 watching = [group.create_task(w.run()) for w in (*self.watchers, self.red)]
-                churning = [group.create_task(writer.run(stop)) for writer in self._writers()]
+                churning = [
+                    group.create_task(w.run(hurry=self.hurry, stop=stop)) for w in self._writers()
+                ]
                 for number, what in enumerate(self._order(kills), 1):
                     await self._kill(what)
                     if number % _SAY_EVERY == 0:
@@ -178,7 +182,9 @@ class Trial:
         return order
 
     async def _kill(self, what: str) -> None:
-        await asyncio.sleep(self.dice.uniform(0, 0.3))  # Some moment of the churn.
+        self.hurry.set()
+        asyncio.get_running_loop().call_later(_HURRY_S, self.hurry.clear)
+        await asyncio.sleep(self.dice.uniform(0, _HURRY_S))
         if what == UP_AND_DOWN:
             await asyncio.to_thread(self.ephemeral.kill_both)
         else:
