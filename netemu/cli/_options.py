@@ -33,6 +33,14 @@ def output_option(function: F) -> F:
     )(function)
 
 
+def strict_images_option(function: F) -> F:
+    return click.option(
+        "--strict-images",
+        is_flag=True,
+        help="No stand-ins: an image that netemu does not know is not pulled.",
+    )(function)
+
+
 def need_root(verb: str) -> None:
     """Raise MissingFacility unless we are root."""
     if os.geteuid() != 0:

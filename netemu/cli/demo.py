@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from netemu.cli._options import need_root
+from netemu.cli._options import need_root, strict_images_option
 from netemu.errors import UserError
 
 
@@ -21,7 +21,8 @@ Examples:
 """,
 )
 @click.argument("name", default="first-service")
-def demo(name: str) -> None:
+@strict_images_option
+def demo(name: str, strict_images: bool) -> None:
     """Bring up three nodes, run a scenario on them with real packets, remove them again."""
     need_root("demo")
     from netemu.cli.run import run_scenarios
@@ -31,7 +32,7 @@ def demo(name: str) -> None:
     if not path.exists():
         there = ", ".join(sorted(each.stem for each in folder.glob("*.yaml"))) or "none"
         raise UserError(f'no scenario "{name}" in {folder}; there are: {there}')
-    sys.exit(0 if run_scenarios([str(path)]) else 1)
+    sys.exit(0 if run_scenarios([str(path)], strict_images=strict_images) else 1)
 
 
 COMMAND = demo

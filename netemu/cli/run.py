@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netemu.cli._options import need_root, output_option
+from netemu.cli._options import need_root, output_option, strict_images_option
+from netemu.errors import UserError
 
 if TYPE_CHECKING:
     from netemu.lab.runner import Report, StepResult
@@ -33,15 +34,32 @@ Examples:
 @click.option("--cluster", metavar="NAME", default="", help="Use this cluster, and leave it.")
 @click.option("--keep", is_flag=True, help="Leave the scenario's cluster when it is over.")
 @click.option("--junit", metavar="FILE", default="", help="Write a report for CI systems, too.")
+@strict_images_option
 @output_option
-def run(scenarios: tuple[str, ...], cluster: str, keep: bool, junit: str, output: str) -> None:
+def run(
+    scenarios: tuple[str, ...],
+    cluster: str,
+    keep: bool,
+    junit: str,
+    strict_images: bool,
+    output: str,
+) -> None:
     """Run scenarios: bring up a cluster, take the steps, report, remove the cluster.
 
     Nothing is made unless all files are right. Exit code 0 if every step passed, 1 if one
     did not, 2 if a scenario is wrong.
     """
     need_root("run")
-    passed = run_scenarios(scenarios, cluster=cluster, keep=keep, junit=junit, output=output)
+    if cluster and strict_images:
+        raise UserError("--strict-images is for a new cluster: leave --cluster out")
+    passed = run_scenarios(
+        scenarios,
+        cluster=cluster,
+        keep=keep,
+        junit=junit,
+        strict_images=strict_images,
+        output=output,
+    )
     sys.exit(0 if passed else 1)
 
 
@@ -51,6 +69,7 @@ def run_scenarios(
     cluster: str = "",
     keep: bool = False,
     junit: str = "",
+    strict_images: bool = False,
     output: str = "table",
 ) -> bool:
     """Run scenario files one after the other; return whether every step of all passed."""
@@ -66,6 +85,7 @@ def run_scenarios(
     quiet = output == "json"
     reports: list[Report] = []
     for index, scenario in enumerate(loaded):
+        scenario.cluster.spec.strict_images |= strict_images
         if index and not quiet:
             click.echo()
         performance = _Performance(scenario, cluster=cluster, keep=keep, quiet=quiet, began=began)

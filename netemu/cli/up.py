@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netemu.cli._options import DEFAULT_NAME, need_root
+from netemu.cli._options import DEFAULT_NAME, need_root, strict_images_option
 
 if TYPE_CHECKING:
     from netemu.core.plans import Complain
@@ -31,6 +31,7 @@ Examples:
 @click.option("--overlay", metavar="NAME", help="How pods of different nodes reach each other.")
 @click.option("--proxy-mode", metavar="MODE", help="How Services are programmed.")
 @click.option("--iptables", metavar="FLAVOUR", help="auto, nft or legacy.")
+@strict_images_option
 @click.option(
     "--node-monitor-grace-period",
     "grace",
@@ -54,6 +55,7 @@ def up(
     overlay: str | None,
     proxy_mode: str | None,
     iptables: str | None,
+    strict_images: bool,
     grace: str | None,
     toleration: int | None,
     no_context: bool,
@@ -81,6 +83,7 @@ def up(
     spec.overlay = overlay or spec.overlay
     spec.proxy_mode = proxy_mode or spec.proxy_mode
     spec.iptables = iptables or spec.iptables
+    spec.strict_images = strict_images or spec.strict_images
     spec.node_monitor_grace_period = grace or spec.node_monitor_grace_period
     if toleration is not None:
         spec.default_toleration_seconds = toleration
@@ -91,6 +94,7 @@ def up(
         "overlay": overlay,
         "proxy mode": proxy_mode,
         "iptables": iptables,
+        "strict images": strict_images or None,
         "grace period": grace,
         "toleration": toleration,
     }
@@ -144,6 +148,7 @@ def _differences(cluster: Cluster, complain: Complain, asked: set[str] | None) -
         "grace period": (f"{there.node_grace_s:g} s", f"{wish.node_grace_s:g} s"),
         "toleration": (f"{there.toleration_s} s", f"{wish.toleration_s} s"),
         "images": (_patterns(there), _patterns(wish)),
+        "strict images": (there.strict_images, wish.strict_images),
         "DNS replicas": (there.dns_replicas, wish.dns_replicas),
     }
     if cluster.spec.underlay:

@@ -109,6 +109,7 @@ def plan_settings(
         upstream_dns=host.name_servers if spec.dns.upstream else (),
         dns_replicas=_between(spec.dns.replicas, 0, 20, "spec.dns.replicas", complain),
         images=_images(spec, complain),
+        strict_images=spec.strict_images,
         node_grace_s=_grace_s(spec.node_monitor_grace_period, complain),
         toleration_s=_between(
             spec.default_toleration_seconds,

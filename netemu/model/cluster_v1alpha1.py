@@ -110,6 +110,9 @@ class ClusterSpec(ApiStruct):
     matches counts, and comes before all that netemu does by itself. A pattern without a `/`
     is compared with the last part of the image's name, any tag is ignored unless the pattern
     has one."""
+    strict_images: bool = False
+    """No stand-ins but those that `images` asks for: an image that is neither one of netemu's,
+    nor named by `images`, nor known as a set of tools stays in `ImagePullBackOff`."""
     node_monitor_grace_period: str = "40s"
     """How long a node may be silent before it is NotReady, as kube-controller-manager's
     `--node-monitor-grace-period`; kubelets renew their Leases four times as often, and what

@@ -68,6 +68,8 @@ class ClusterSettings:
     api_port: int = 6443
     dns_replicas: int = 2
     images: tuple[ImageSettings, ...] = ()
+    strict_images: bool = False
+    """No stand-ins but those that `images` asks for."""
     node_grace_s: float = 40.0
     """How long a node may be silent before it is NotReady: --node-monitor-grace-period."""
     toleration_s: int = 300

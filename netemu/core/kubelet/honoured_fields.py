@@ -41,8 +41,10 @@ _CONTAINER = Fields(
         " livenessProbe readinessProbe startupProbe lifecycle terminationMessagePath"
         " terminationMessagePolicy securityContext stdin stdinOnce tty restartPolicyRules"
     ),
-    but={"image": "a work-alike, a program of the host or a stand-in runs; see the README"},
-    nothing={"imagePullPolicy": _NOT_PULLED},
+    but={
+        "image": "a work-alike, a program of the host or a stand-in runs; see the README",
+        "imagePullPolicy": "nothing is pulled; `Never` counts where there is no such image",
+    },
 )
 _OF_CONTAINERS_ONLY = (
     "ports livenessProbe readinessProbe startupProbe lifecycle resources resizePolicy"

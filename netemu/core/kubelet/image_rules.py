@@ -6,17 +6,22 @@ tag counts only where the pattern has one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
 from netemu.core.kubelet.field_refs import ContainerConfigError
+from netemu.core.kubelet.memory import BACK_OFF_FIRST_S, BACK_OFF_MAX_S
 from netemu.model.settings import ImageSettings
 
 
 class NoSuchImageError(ContainerConfigError):
     """The image is said not to exist: the container waits, as for a registry."""
 
-    reason = "ImagePullBackOff"
+    reason = "ErrImagePull"
+
+    def __init__(self, image: str, why: str) -> None:
+        super().__init__(why)
+        self.image = image
 
 
 def rule_for(image: str, rules: Sequence[ImageSettings]) -> ImageSettings | None:
@@ -33,7 +38,28 @@ def _matches(image: str, pattern: str) -> bool:
     return fnmatchcase(name, pattern)
 
 
+class NeverPulledError(ContainerConfigError):
+    """There is no such image, and `imagePullPolicy: Never` says not to look for it."""
+
+    reason = "ErrImageNeverPull"
+
+
 def no_such_image(image: str) -> NoSuchImageError:
+    return NoSuchImageError(image, "the cluster file says that there is none")
+
+
+def unknown_image(image: str, known: Iterable[str]) -> NoSuchImageError:
     return NoSuchImageError(
-        f'Back-off pulling image "{image}": the cluster file says that there is none'
+        image,
+        f"netemu has no such image, and with strict images nothing stands in; there are "
+        f"{', '.join(known)} and what the cluster file's `images` names",
     )
+
+
+def never_pulled(image: str) -> NeverPulledError:
+    return NeverPulledError(f'Container image "{image}" is not present with pull policy of Never')
+
+
+def next_pull_delay_s(delay_s: float) -> float:
+    """Return how long to wait after another pull has failed: 10 s at first, 300 at most."""
+    return min(delay_s * 2 or BACK_OFF_FIRST_S, BACK_OFF_MAX_S)

@@ -4,7 +4,8 @@
 own; the host's tools under the name of an image that is little else than tools; a program
 on the host's root that the container's `command` names; and last a *stand-in*, a small
 server that listens on every declared port and says which Pod it is. So a manifest from
-anywhere becomes a Pod that answers.
+anywhere becomes a Pod that answers. With *strict images* there are no stand-ins but those
+that the file asks for: any other image is one that cannot be pulled.
 """
 
 from __future__ import annotations
@@ -13,7 +14,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from netemu.core.kubelet.image_rules import no_such_image, rule_for
+from netemu.core.kubelet.image_rules import (
+    NoSuchImageError,
+    never_pulled,
+    no_such_image,
+    rule_for,
+    unknown_image,
+)
 from netemu.core.kubelet.well_known_ports import well_known_ports
 from netemu.model.core_v1 import Container
 from netemu.model.settings import ImageSettings
@@ -80,12 +87,32 @@ def resolve(
     pod_facts: Sequence[str],
     has_program: Callable[[str], bool],
     rules: Sequence[ImageSettings] = (),
+    strict: bool = False,
 ) -> Resolution:
     """Choose what runs for `container`, whose `$(VAR)`s are expanded in `command` and `args`.
 
     `pod_facts` are the stand-in's options that say whose it is; `has_program` tells
-    whether the host's root has a program of that name or path.
+    whether the host's root has a program of that name or path. NoSuchImageError or
+    NeverPulledError if the image is not to be had.
     """
+    try:
+        return _choose(container, command, args, pod_facts, has_program, rules, strict=strict)
+    except NoSuchImageError as error:
+        if container.image_pull_policy == "Never":
+            raise never_pulled(error.image) from error
+        raise
+
+
+def _choose(
+    container: Container,
+    command: Sequence[str],
+    args: Sequence[str],
+    pod_facts: Sequence[str],
+    has_program: Callable[[str], bool],
+    rules: Sequence[ImageSettings],
+    *,
+    strict: bool,
+) -> Resolution:
     image = with_tag(container.image)
     name = _short_name(image)
     if _repository(image) != DNS_IMAGE and (rule := rule_for(image, rules)):
@@ -94,6 +121,8 @@ def resolve(
         return built_in
     if name in _TOOL_IMAGES:
         return _host_tools(image, name, command, args, has_program)
+    if strict:
+        raise unknown_image(image, ["agnhost", "pause", *_TOOL_IMAGES])
     if command and has_program(command[0]):
         return _host_program(image, (*command, *args))
     return _stand_in(container, image, name, pod_facts)

@@ -110,6 +110,10 @@ class ContainerMemory:
     waiting_message: str = ""
     retry_at: float = 0.0
     """When a start that failed for a configuration error is tried again."""
+    pull_delay_s: float = 0.0
+    """How long its image is waited for, if it cannot be had; grows with each failure."""
+    pull_at: float = 0.0
+    """When that is over."""
 
     @property
     def next_attempt(self) -> int:

@@ -145,6 +145,7 @@ class ContainerStarter:
             pod_facts=_stand_in_facts(pod, container, node=self._node.node.name, address=address),
             has_program=host_facts.has_program,
             rules=self._node.settings.images,
+            strict=self._node.settings.strict_images,
         )
 
     def _facts(self, address: IPv4Address | None) -> PodFacts:

@@ -14,6 +14,11 @@ from typing import TYPE_CHECKING
 from netemu.core.kubelet import lifecycle, memory, status
 from netemu.core.kubelet.cri_log import last_lines
 from netemu.core.kubelet.field_refs import ContainerConfigError
+from netemu.core.kubelet.image_rules import (
+    NeverPulledError,
+    NoSuchImageError,
+    next_pull_delay_s,
+)
 from netemu.core.kubelet.memory import ContainerMemory, Hook, PodMemory, Run
 from netemu.daemons.kubelet.container_starter import ContainerStarter, Prepared, is_stand_in
 from netemu.daemons.kubelet.context import NodeContext
@@ -29,6 +34,8 @@ if TYPE_CHECKING:
     from netemu.daemons.kubelet.pod_worker import PodWorker
 
 _CONFIG_RETRY_S = 10.0
+_PULL_FAILURE_SHOWN_S = 2.0
+"""Before ErrImagePull becomes ImagePullBackOff."""
 _COMPLAINTS_AFTER_S = 1.0
 _LAST_WORDS_MAX = 4096
 _LOG_WORDS_MAX = 2048
@@ -111,6 +118,9 @@ class Containers:
                 address=address,
                 pid_of=self._target_of(container),
             )
+        except NoSuchImageError as error:
+            self._not_pulled(known, error)
+            return
         except ContainerConfigError as error:
             self._config_error(known, str(error), reason=error.reason)
             return
@@ -139,6 +149,29 @@ class Containers:
         known.waiting_reason, known.waiting_message = reason, message
         known.retry_at = self._node.now() + _CONFIG_RETRY_S
         text = f"Error: {message}"
+        if reason == NeverPulledError.reason:
+            self._node.tell(self._pod, reason, message, container=known.name, warning=True)
+            text = f"Error: {reason}"
+        self._node.tell(self._pod, "Failed", text, container=known.name, warning=True)
+
+    def _not_pulled(self, known: ContainerMemory, error: NoSuchImageError) -> None:
+        """Fail like a pull, then wait like a kubelet that will try again."""
+        now, waits = self._node.now(), f'Back-off pulling image "{error.image}"'
+        if now < known.pull_at:
+            known.waiting_reason = "ImagePullBackOff"
+            known.waiting_message = f"{waits}: ErrImagePull: {error}"
+            known.retry_at = known.pull_at
+            self._node.tell(self._pod, "BackOff", waits, container=known.name)
+        else:
+            known.pull_delay_s = next_pull_delay_s(known.pull_delay_s)
+            known.pull_at = now + known.pull_delay_s
+            known.waiting_reason, known.waiting_message = error.reason, str(error)
+            known.retry_at = now + _PULL_FAILURE_SHOWN_S
+            pulling = f'Pulling image "{error.image}"'
+            failed = f'Failed to pull image "{error.image}": {error}'
+            self._node.tell(self._pod, "Pulling", pulling, container=known.name)
+            self._node.tell(self._pod, "Failed", failed, container=known.name, warning=True)
+        text = f"Error: {known.waiting_reason}"
         self._node.tell(self._pod, "Failed", text, container=known.name, warning=True)
 
     async def _started(
@@ -149,6 +182,7 @@ class Containers:
         run.generation = self._memory.generation
         outlived, known.last, known.run = known.last, known.run, run
         known.waiting_reason = known.waiting_message = ""
+        known.pull_delay_s = known.pull_at = 0.0
         if known.last is not None:
             known.back_off.note_restart(self._node.now(), known.last.finished_at)
         if outlived is not None:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from netemu.core.kubelet.image_rules import NoSuchImageError, rule_for
+from netemu.core.kubelet.image_rules import (
+    NeverPulledError,
+    NoSuchImageError,
+    next_pull_delay_s,
+    rule_for,
+)
 from netemu.core.kubelet.images import DNS_IMAGE, ImageSource, Resolution, resolve
 from netemu.model.core_v1 import Container, ContainerPort
 from netemu.model.settings import ImageSettings
@@ -31,14 +36,22 @@ def test_patterns(pattern: str, image: str, matches: bool) -> None:
     assert (rule_for(image, [rule]) is rule) is matches
 
 
-def _resolve(image: str, *rules: ImageSettings) -> Resolution:
+def _resolve(
+    image: str, *rules: ImageSettings, strict: bool = False, policy: str = ""
+) -> Resolution:
     return resolve(
-        Container(name="c", image=image, ports=[ContainerPort(container_port=80)]),
+        Container(
+            name="c",
+            image=image,
+            image_pull_policy=policy,
+            ports=[ContainerPort(container_port=80)],
+        ),
         command=["nginx"],
         args=[],
         pod_facts=["--pod", "a"],
         has_program=lambda _name: True,
         rules=rules,
+        strict=strict,
     )
 
 
@@ -57,7 +70,35 @@ def test_the_first_rule_that_matches_decides() -> None:
 def test_an_image_that_is_not_there_is_waited_for() -> None:
     """The container's reason is that of a registry that has none; DNS is never touched."""
     none = ImageSettings(pattern="*")
-    with pytest.raises(NoSuchImageError, match='Back-off pulling image "x:1"') as refusal:
+    with pytest.raises(NoSuchImageError, match="the cluster file says that there is none") as no:
         _resolve("x:1", none)
-    assert refusal.value.reason == "ImagePullBackOff"
+    assert (no.value.reason, no.value.image) == ("ErrImagePull", "x:1")
     assert _resolve(DNS_IMAGE, none).source is ImageSource.BUILT_IN
+
+
+def test_strict_images_have_no_stand_ins() -> None:
+    """What is built in, ruled or a set of tools is there; the rest is not, whatever its command."""
+    shop = ImageSettings(pattern="shop", stand_in=())
+    for image in ("agnhost:2", "pause", "busybox:1", DNS_IMAGE, "shop:1"):
+        assert _resolve(image, shop, strict=True).image.startswith(image)
+    with pytest.raises(NoSuchImageError, match="there are agnhost, pause, busybox") as no:
+        _resolve("nginx:1", shop, strict=True)
+    assert no.value.image == "nginx:1"
+
+
+def test_who_never_pulls_is_told_so() -> None:
+    """Images that are there are there for `imagePullPolicy: Never`, too."""
+    assert _resolve("nginx", policy="Never").source is ImageSource.HOST_PROGRAM
+    with pytest.raises(NeverPulledError) as never:
+        _resolve("nginx", strict=True, policy="Never")
+    assert never.value.reason == "ErrImageNeverPull"
+    wanted = 'Container image "nginx:latest" is not present with pull policy of Never'
+    assert str(never.value) == wanted
+
+
+def test_failed_pulls_come_ever_more_seldom() -> None:
+    """Ten seconds, twice that, and so on up to five minutes."""
+    delays = [0.0]
+    for _ in range(7):
+        delays.append(next_pull_delay_s(delays[-1]))
+    assert delays[1:] == [10, 20, 40, 80, 160, 300, 300]
