@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from netemu.cli._options import output_option
 from netemu.errors import UserError
 
 if TYPE_CHECKING:
@@ -40,14 +41,20 @@ def vm() -> None:
 def machine_options(function: Any) -> Any:
     """Options of all that boot."""
     for option in (
-        click.option("--cpus", type=click.IntRange(1, 64), default=2, show_default=True),
+        click.option(
+            "--cpus",
+            type=click.IntRange(1, 64),
+            default=2,
+            show_default=True,
+            help="Processors of the machine.",
+        ),
         click.option(
             "--memory",
             "memory_mb",
             type=click.IntRange(512),
             default=2048,
             show_default=True,
-            help="In MiB.",
+            help="Its memory in MiB.",
         ),
         click.option(
             "--timeout",
@@ -78,9 +85,7 @@ Examples:
 )
 @machine_options
 @click.argument("scenario", metavar="FILE")
-@click.option(
-    "-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True
-)
+@output_option
 def run(scenario: str, output: str, **machine: Any) -> None:
     """Run a scenario, as 'netemu run' does, in a machine of its own.
 
@@ -100,6 +105,7 @@ def run(scenario: str, output: str, **machine: Any) -> None:
 
 @vm.command(
     "exec",
+    short_help="Run a command in a machine of its own.",
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
     epilog="""\b
 Examples:

@@ -121,7 +121,7 @@ def test_the_script_is_found_through_a_link(tmp_path: Path):
     checkout = tmp_path / "checkout"
     venv = checkout / ".venv"
     (venv / "bin").mkdir(parents=True)
-    for name in ("netemu.sh", "pyproject.toml"):
+    for name in ("netemu.sh", "packages.txt", "pyproject.toml"):
         shutil.copy(ROOT / name, checkout)
     python = venv / "bin" / "python"
     python.write_text('#!/bin/sh\necho "$0 $*"\n')
