@@ -141,7 +141,7 @@ def test_the_script_is_found_through_a_link(tmp_path: Path):
     assert run("status") == [f"{python} -m netemu status"]
     helped = run("--help")
     assert helped[0] == f"{python} -m netemu --help"
-    assert helped[-1].startswith(f"{link} also takes: install [--all], link, test")
+    assert helped[-1].startswith(f"{link} also takes: install, link, test, test-vm;")
     assert run("install") == [
         f"netemu.sh: all is there in {venv}; 'sudo {link} up' makes a cluster"
     ]
