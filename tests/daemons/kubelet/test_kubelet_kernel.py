@@ -245,7 +245,9 @@ spec: {{terminationGracePeriodSeconds: 0, containers: [{{name: c, image: pause}}
     async def only_one_is_left() -> bool:
         sandboxes = await cluster.runtime.sandboxes()
         pods = [sandbox.name for sandbox in sandboxes if sandbox.kind is SandboxKind.POD]
-        return pods == ["stays"]
+        # Folders go after the sandboxes that use them, a Pod's logs last.
+        folders = [*os.listdir(RUN / "pods"), *os.listdir(STATE / "log/pods")]
+        return pods == ["stays"] and len(folders) == 2
 
     await cluster.until(only_one_is_left)
     after = await cluster.pod("stays")
