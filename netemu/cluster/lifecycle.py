@@ -42,9 +42,8 @@ def bring_up(
         if record is not None and record.ready:
             yield Progress(ready=True)
             return
-        if record is not None:
-            # Its `up` was killed, and nobody hears it any more: the next one goes on.
-            record.process.end(grace_s=0.0)
+        # Its `up` was killed, or the run folder lost: nobody hears it, the next one goes on.
+        clusters.end_daemon(name)
         if context:
             _check_kubectl_config()
         existed = clusters.exists(name)

@@ -18,6 +18,7 @@ from netemu.host import clusters, underlay
 from netemu.host.clusters import ClusterFolders
 from netemu.host.processes import ProcessId
 from netemu.host.runtime import ZygoteRuntime, start_zygote
+from netemu.host.zygote import ledger
 
 _ZYGOTE_ENDS_WITHIN_S = 20.0
 _SHUTDOWN_WITHIN_S = 60.0
@@ -39,10 +40,7 @@ def stop(name: str) -> None:
 @contextlib.contextmanager
 def _ended(name: str) -> Iterator[None]:
     """End the daemon and all processes, take links and names away."""
-    record = clusters.daemon_of(name)
-    if record is not None:
-        # It is crash-only: there is nothing that it would have to finish.
-        record.process.end(grace_s=0.0)
+    clusters.end_daemon(name)
     with _without_zygote(ClusterFolders(name)):
         underlay.remove_all(name, others=[other for other in clusters.known() if other != name])
         yield
@@ -55,8 +53,10 @@ def _without_zygote(folders: ClusterFolders) -> Iterator[None]:
     One that a killed `up` has only begun to start finds the lock held, or no folder.
     """
     if not folders.run.exists():
-        yield
-        return
+        if not ledger.has_living(folders.state):
+            yield
+            return
+        folders.run.mkdir(parents=True, mode=0o700)  # It was lost.
     deadline = time.monotonic() + _ZYGOTE_ENDS_WITHIN_S
     while True:
         if _had_zygote(folders):
@@ -71,7 +71,8 @@ def _without_zygote(folders: ClusterFolders) -> Iterator[None]:
 
 
 def _had_zygote(folders: ClusterFolders) -> bool:
-    return any((folders.run / trace).exists() for trace in ("zygote.pid", "records"))
+    traces = (folders.run / "zygote.pid", folders.run / "records")
+    return any(trace.exists() for trace in traces) or ledger.has_living(folders.state)
 
 
 def _lock(file: TextIO) -> bool:

@@ -88,6 +88,11 @@ class ClusterFolders:
     def daemon_record(self) -> Path:
         return self.run / "daemon.json"
 
+    @property
+    def daemon_copy(self) -> Path:
+        """The same, where it outlives a lost run folder."""
+        return self.state / "daemon.json"
+
 
 def exists(name: str) -> bool:
     return ClusterFolders(name).settings.exists()
@@ -127,14 +132,28 @@ def running() -> list[str]:
 
 def daemon_of(name: str) -> DaemonRecord | None:
     """Return the record of the cluster's daemon if that very process is alive."""
+    return _read_record(ClusterFolders(name).daemon_record)
+
+
+def _read_record(path: Path) -> DaemonRecord | None:
     try:
-        data = ClusterFolders(name).daemon_record.read_bytes()
-        record = msgspec.json.decode(data, type=DaemonRecord)
+        record = msgspec.json.decode(path.read_bytes(), type=DaemonRecord)
     except (FileNotFoundError, msgspec.DecodeError):
         return None
     if record.boot != boot_id() or not record.process.alive:
         return None
     return record
+
+
+def end_daemon(name: str) -> None:
+    """End the cluster's daemon, also one that has lost its run folder. None is success.
+
+    It is crash-only: there is nothing that it would have to finish.
+    """
+    folders = ClusterFolders(name)
+    for path in (folders.daemon_record, folders.daemon_copy):
+        if (record := _read_record(path)) is not None:
+            record.process.end(grace_s=0.0)
 
 
 def is_stopped(name: str) -> bool:
@@ -156,7 +175,11 @@ def record_of(pid: int) -> DaemonRecord:
 
 
 def save_record(name: str, record: DaemonRecord) -> None:
-    write_atomically(ClusterFolders(name).daemon_record, msgspec.json.encode(record))
+    folders = ClusterFolders(name)
+    data = msgspec.json.encode(record)
+    with contextlib.suppress(OSError):  # The disk may be full.
+        write_atomically(folders.daemon_copy, data)
+    write_atomically(folders.daemon_record, data)
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int = 0o600, lasting: bool = False) -> None:

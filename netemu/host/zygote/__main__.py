@@ -121,7 +121,12 @@ def _live(options: argparse.Namespace, said: int) -> None:
     syscalls.unshare(syscalls.CLONE_NEWNS)
     syscalls.mount("", "/", flags=syscalls.MS_REC | syscalls.MS_SLAVE)
     syscalls.prctl(syscalls.PR_SET_THP_DISABLE, 1)
-    zygote = Zygote(cluster=options.cluster, run_dir=options.run_dir, programs=programs)
+    zygote = Zygote(
+        cluster=options.cluster,
+        run_dir=options.run_dir,
+        state_dir=options.state_dir,
+        programs=programs,
+    )
     listener = _listen(f"{options.run_dir}/zygote.sock")
     # What is there now is shared with every child, as long as nobody touches it.
     gc.collect()

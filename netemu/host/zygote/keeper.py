@@ -28,6 +28,7 @@ from netemu.host.zygote.holdings import (
     note_end,
 )
 from netemu.host.zygote.inputs import Input
+from netemu.host.zygote.ledger import Ledger
 from netemu.host.zygote.logs import LogFile, Pipes, Pump
 from netemu.host.zygote.loop import Loop
 from netemu.host.zygote.processes import Processes
@@ -54,6 +55,7 @@ class Keeper:
         loop: Loop,
         processes: Processes,
         records: Records,
+        ledger: Ledger,
         around: Surroundings,
         run_dir: str,
         tell: Callable[[ContainerState | SandboxState], None],
@@ -61,6 +63,7 @@ class Keeper:
         self._loop = loop
         self._processes = processes
         self._records = records
+        self._ledger = ledger
         self._around = around
         self._run_dir = run_dir
         self._tell = tell
@@ -115,6 +118,7 @@ class Keeper:
         sandbox = Sandbox(state, spec.hostname, spec.cgroup, spec.share_pid, waiting=[outcome])
         self._sandboxes[spec.id] = sandbox
         self._records.save(SandboxRecord(spec=spec, state=state))
+        self._ledger.note(pid, state.pid_start)
         ear.let_go()
         self._processes.watch(pid, lambda _: self._pause_is_gone(sandbox))
         self._listen(ear, lambda: self._sandbox_spoke(sandbox, ear))
@@ -224,6 +228,7 @@ class Keeper:
         if feed >= 0:
             self._hold_input(container, record, feed)
         self._records.save(record)
+        self._ledger.note(pid, record.pid_start)
         ear.let_go()
         self._pump(container)
         self._processes.watch(pid, lambda status: self._container_ended(container, ear, status))
@@ -320,11 +325,17 @@ class Keeper:
         self._around.cgroups.kill()
 
     def adopt(self) -> None:
-        """Take over what an earlier zygote left: watch what lives, note what does not."""
+        """Take over what an earlier zygote left: watch what lives, note what does not.
+
+        What nobody wrote down for us lost its files with the run folder: it is ended.
+        """
         for record in self._records.sandboxes():
             self._adopt_sandbox(record)
         for found in self._records.containers():
             self._adopt_container(found)
+        if self._ledger.begin() and not self._sandboxes:
+            self._around.cgroups.kill()
+            self._around.cgroups.remove_all()
 
     def _adopt_sandbox(self, record: SandboxRecord) -> None:
         spec, state = record.spec, record.state
@@ -383,6 +394,7 @@ class Keeper:
             os.close(fd)  # It has ended already.
             return
         record.input_holder, record.input_holder_start = holder, start_ticks(holder) or 0
+        self._ledger.note(holder, record.input_holder_start)
         fifo = "" if spec.tty else container.pipes.input_path
         container.input = Input(fd, fifo=fifo, once=spec.stdin_once, holder=holder)
 

@@ -43,6 +43,9 @@ class Processes:
                 os.killpg(pid, signal.SIGKILL)
             self.kill(pid)
 
+    def pids(self) -> frozenset[int]:
+        return frozenset(self._handles)
+
     def __len__(self) -> int:
         return len(self._handles)
 

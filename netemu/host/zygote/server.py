@@ -22,6 +22,7 @@ from netemu.host.zygote.children import Ear, PidNamespaces, StartError
 from netemu.host.zygote.confinement import known_to_kernel
 from netemu.host.zygote.container import Surroundings, become_exec
 from netemu.host.zygote.keeper import Keeper
+from netemu.host.zygote.ledger import Ledger
 from netemu.host.zygote.loop import READ, WRITE, Loop
 from netemu.host.zygote.messages import Done, Failed, Frames, Reply, Request
 from netemu.host.zygote.processes import Processes
@@ -90,7 +91,9 @@ class Client:
 class Zygote:
     """Serves one cluster until Shutdown."""
 
-    def __init__(self, *, cluster: str, run_dir: str, programs: Mapping[str, str]) -> None:
+    def __init__(
+        self, *, cluster: str, run_dir: str, state_dir: str, programs: Mapping[str, str]
+    ) -> None:
         self._run_dir = run_dir
         self._loop = Loop()
         self._processes = Processes(self._loop)
@@ -106,6 +109,7 @@ class Zygote:
             loop=self._loop,
             processes=self._processes,
             records=self._records,
+            ledger=Ledger(state_dir, ours=self._processes.pids),
             around=self._around,
             run_dir=run_dir,
             tell=self._tell,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 
 import pytest
@@ -11,7 +12,9 @@ from zygote_pods import CLUSTER, PRELOAD, eventually, kill_zygote
 
 from netemu.errors import HostError
 from netemu.host import netns
+from netemu.host.processes import ProcessId, boot_id, start_ticks
 from netemu.host.runtime import ZygoteRuntime, start_zygote
+from netemu.host.zygote import ledger
 from netemu.model.runtime import ContainerPhase, SandboxKind
 
 pytestmark = pytest.mark.root
@@ -173,3 +176,44 @@ async def test_a_zygote_is_revived_by_whoever_needs_it(pods):
     ended = await asyncio.wait_for(told, 10)
     await events.aclose()
     assert (ended.id, ended.phase) == ("web-c", ContainerPhase.UNKNOWN)
+
+
+async def test_what_lost_its_zygote_and_its_records_is_ended_by_the_next(pods):
+    """Nobody else would find it: the ledger in the state folder says who it was."""
+    container = ProcessId.of((await pods.start("sleep", "60")).pid)
+    (sandbox,) = await pods.runtime.sandboxes()
+    pause = ProcessId.of(sandbox.pid)
+    await kill_zygote(pods)
+    shutil.rmtree(pods.run_dir)
+    assert container.alive
+    assert pause.alive
+    assert ledger.has_living(pods.folder / "state")
+    await _restart(pods)
+    assert not container.alive
+    assert not pause.alive
+    pods.runtime = await ZygoteRuntime.connect(pods.run_dir)
+    assert await pods.runtime.sandboxes() == []
+
+
+def test_a_ledger_is_read_with_care(tmp_path):
+    """Torn lines, other boots, other processes of the same pid: none of them is ours."""
+    me = os.getpid()
+    start, boot = start_ticks(me), boot_id()
+    page = tmp_path / "processes"
+    page.write_text(f"{me} {start} another-boot\n{me} {start + 1} {boot}\nx y {boot}\n{me} {start}")
+    assert not ledger.has_living(tmp_path)
+    page.write_bytes(b"\0\xff\n" + f"{me} {start} {boot}\n".encode())
+    assert ledger.has_living(tmp_path)
+
+
+def test_a_ledger_forgets_what_has_ended(tmp_path):
+    """However many containers come and go, it stays small and keeps who lives."""
+    me = os.getpid()
+    book = ledger.Ledger(str(tmp_path), ours=lambda: {me})
+    assert book.begin() == 0
+    for pid in range(5000):
+        book.note(1_000_000 + pid, 7)
+    lines = (tmp_path / "processes").read_text().splitlines()
+    assert len(lines) < 2000
+    assert any(line.startswith(f"{me} ") for line in lines)
+    assert not list(tmp_path.glob("*.new"))
