@@ -107,15 +107,18 @@ def render(request: Request | None, response: Response) -> bytes:
 class Parser:
     """Cuts a stream into requests."""
 
-    __slots__ = ("_buffer", "_continued", "_request")
+    __slots__ = ("_buffer", "_continued", "_request", "untouched")
 
     def __init__(self) -> None:
+        self.untouched = True
+        """Nothing has come yet."""
         self._buffer = b""
         self._request: Request | None = None
         """One whose head is here and whose body is not."""
         self._continued = False
 
     def feed(self, data: bytes) -> None:
+        self.untouched = False
         self._buffer += data
 
     def next(self) -> Request | None:

@@ -14,7 +14,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from netemu.images.http import BadRequest, Parser, Request, Response, render
 
@@ -22,10 +22,24 @@ if TYPE_CHECKING:
     import ssl  # Who serves TLS has imported it; a stand-in need not.
 
 Peer = tuple[str, int]
+Port = int
 HttpHandler = Callable[[Request], Response]
 DatagramHandler = Callable[[bytes, Peer, int], bytes | None]
 """Called with the data, the sender and the local port."""
 
+
+class Http2(Protocol):
+    """A connection that began with HTTP/2's preface."""
+
+    closing: bool
+
+    def feed(self, data: bytes) -> bytes:
+        """Take what came; return what is to be sent."""
+
+
+Http2Factory = Callable[[Port], Http2]
+
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _BACKLOG = 4096
 _CHUNK = 64 << 10
 _TLS_IDLE_S = 120.0
@@ -35,13 +49,16 @@ _READ = select.EPOLLIN | select.EPOLLRDHUP
 class Connection:
     """One client's stream."""
 
-    __slots__ = ("closing", "parser", "peer", "port", "slow", "socket", "unsent")
+    __slots__ = ("begun", "closing", "http2", "parser", "peer", "port", "slow", "socket", "unsent")
 
     def __init__(self, connection: socket.socket, peer: Peer, port: int) -> None:
         self.socket = connection
         self.peer = peer
         self.port = port
         self.parser = Parser()
+        self.begun = b""
+        """What came so far, as long as it may become HTTP/2's preface."""
+        self.http2: Http2 | None = None
         self.unsent = b""
         self.closing = False
         self.slow = False
@@ -56,12 +73,16 @@ class Server:
         *,
         slow: Callable[[Request], bool] = lambda _: False,
         raw: Callable[[Peer], bytes] | None = None,
+        http2: Http2Factory | None = None,
     ) -> None:
-        """`raw`, if given, answers a TCP connection at once instead of HTTP, and closes it."""
+        """`raw`, if given, answers a TCP connection at once instead of HTTP, and closes it;
+        `http2` takes over the connections that speak it.
+        """
         self._http = http
         self._datagram = datagram
         self._slow = slow
         self._raw = raw
+        self._http2 = http2
         self._epoll = select.epoll()
         self._listeners: dict[int, tuple[socket.socket, int, ssl.SSLContext | None]] = {}
         self._datagrams: dict[int, tuple[socket.socket, int]] = {}
@@ -174,8 +195,27 @@ class Server:
         if not data:
             self._close(connection)
             return
+        if self._http2 is not None and self._speaks_http2(connection, data):
+            return
+        data, connection.begun = connection.begun + data, b""
         connection.parser.feed(data)
         self._answer(connection)
+
+    def _speaks_http2(self, connection: Connection, data: bytes) -> bool:
+        """Hand the data on if it is HTTP/2's, or keep it if that cannot be told yet."""
+        if connection.http2 is None and connection.parser.untouched and self._http2 is not None:
+            data = connection.begun + data
+            if len(data) < len(_PREFACE) and _PREFACE.startswith(data):
+                connection.begun = data
+                return True
+            if data.startswith(_PREFACE):
+                connection.http2 = self._http2(connection.port)
+        if connection.http2 is None:
+            return False
+        answer = connection.http2.feed(data)
+        connection.closing = connection.http2.closing
+        self._send(connection, answer)
+        return True
 
     def _answer(self, connection: Connection) -> None:
         """Answer every request that is complete."""

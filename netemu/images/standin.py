@@ -20,7 +20,7 @@ import socket
 from collections.abc import Iterable
 
 from netemu.images.http import Request, Response
-from netemu.images.serving import Peer, Server
+from netemu.images.serving import Http2Factory, Peer, Server
 
 COMPLAINT = "netemu-standin: cannot listen on "
 """What the line begins with; `PORT/PROTOCOL: reason` follows."""
@@ -39,7 +39,7 @@ class StandIn:
 
     def answer(self, request: Request) -> Response:
         response = self._choose(request)
-        _log(f"{request.client} {request.method} {request.target} {response.status}")
+        log(f"{request.client} {request.method} {request.target} {response.status}")
         return response
 
     def _choose(self, request: Request) -> Response:
@@ -67,14 +67,14 @@ class StandIn:
         return json.dumps(told).encode() + b"\n"
 
     def echo(self, data: bytes, peer: Peer, port: int) -> bytes:
-        _log(f"{peer[0]}:{peer[1]} {len(data)} bytes on {port}/udp, echoed")
+        log(f"{peer[0]}:{peer[1]} {len(data)} bytes on {port}/udp, echoed")
         return data
 
 
-def main(args: list[str]) -> int:
+def main(args: list[str], *, http2: Http2Factory | None = None) -> int:
     ports, linger_s, facts = parse(args)
     stand_in = StandIn(facts)
-    server = Server(stand_in.answer, stand_in.echo)
+    server = Server(stand_in.answer, stand_in.echo, http2=http2)
     server.end_on_sigterm(after_s=linger_s)
     for port, protocol in ports:
         try:
@@ -116,7 +116,7 @@ def listen(server: Server, port: int, protocol: str) -> None:
         raise OSError(0, f"a stand-in does not speak {protocol.upper()}")
 
 
-def _log(line: str) -> None:
+def log(line: str) -> None:
     with contextlib.suppress(OSError):
         os.write(1, line.encode(errors="replace") + b"\n")
 

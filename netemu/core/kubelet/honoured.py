@@ -15,7 +15,7 @@ from functools import cache
 
 from netemu.core.kubelet import not_honoured as gaps
 from netemu.core.kubelet.honoured_fields import FIELDS, Fields
-from netemu.model.core_v1 import Container, EphemeralContainer, PodSpec, Probe, Volume
+from netemu.model.core_v1 import Container, EphemeralContainer, PodSpec, Volume
 from netemu.model.schema import fields_of
 from netemu.model.wire import ApiStruct
 
@@ -116,9 +116,6 @@ def _owner(root: Kind, path: str) -> tuple[Kind, str]:
     *way, name = path.split(".")
     kind = root
     for step in way:
-        if step == "probes":
-            kind = Probe
-            continue
         (one,) = (one for one in fields_of(kind) if one.wire_name == step)
         (kind,) = _structs(one.type)
     return kind, name

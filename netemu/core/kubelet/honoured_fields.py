@@ -138,7 +138,7 @@ FIELDS: Mapping[type[ApiStruct], Fields] = {
     v1.VolumeMount: Fields(done="name readOnly mountPath subPath mountPropagation subPathExpr"),
     v1.Probe: Fields(
         done=(
-            "httpGet tcpSocket timeoutSeconds periodSeconds successThreshold failureThreshold"
+            "httpGet tcpSocket grpc timeoutSeconds periodSeconds successThreshold failureThreshold"
             " terminationGracePeriodSeconds"
         ),
         but={
@@ -218,9 +218,7 @@ FIELDS: Mapping[type[ApiStruct], Fields] = {
     ),
     v1.PodOS: Fields(done="name"),
     v1.PodSchedulingGate: Fields(done="name"),
-    v1.GRPCAction: Fields(
-        done="port", nothing={"service": "nobody is asked", "mode": "it is a connection"}
-    ),
+    v1.GRPCAction: Fields(done="port service", nothing={"mode": "there is no TLS"}),
     meta_v1.LabelSelector: Fields(done="matchLabels matchExpressions"),
     meta_v1.LabelSelectorRequirement: Fields(done="key operator values"),
 }

@@ -22,7 +22,7 @@ from netemu.core.kubelet.image_rules import (
     unknown_image,
 )
 from netemu.core.kubelet.well_known_ports import well_known_ports
-from netemu.model.core_v1 import Container
+from netemu.model.core_v1 import Container, Probe
 from netemu.model.settings import ImageSettings
 
 
@@ -39,6 +39,10 @@ AGNHOST = "netemu.images.agnhost:main"
 DNS_IMAGE = "netemu/dns"
 DNS = "netemu.daemons.dns:main"
 STAND_IN = "netemu.images.standin:main"
+# The same with HTTP/2, which few need.
+AGNHOST_GRPC = "netemu.images.grpc:agnhost"
+STAND_IN_GRPC = "netemu.images.grpc:stand_in"
+_GRPC_COMMANDS = ("grpc-health-checking",)
 
 # The image's last path component → what its ENTRYPOINT and CMD come to when the
 # container gives neither `command` nor `args`.
@@ -178,6 +182,8 @@ def _built_in(
 
 
 def _entrypoint(image: str, what: str, entrypoint: str, args: Sequence[str]) -> Resolution:
+    if entrypoint == AGNHOST and args and args[0] in _GRPC_COMMANDS:
+        entrypoint = AGNHOST_GRPC
     return Resolution(
         source=ImageSource.BUILT_IN,
         image=image,
@@ -243,7 +249,7 @@ def _stand_in(
         source=ImageSource.STAND_IN,
         image=image,
         image_id=f"netemu://stand-in/{image}",
-        entrypoint=STAND_IN,
+        entrypoint=STAND_IN_GRPC if _is_probed_by_grpc(container) else STAND_IN,
         args=(*ports, *pod_facts),
         pulled=f'Image "{image}" is not pulled: a netemu stand-in takes its place'
         f" and serves {_listed(declared, usual)}",
@@ -253,11 +259,17 @@ def _stand_in(
     )
 
 
-def _probed_ports(container: Container) -> Iterator[str]:
+def _probes(container: Container) -> list[Probe]:
     probes = (container.startup_probe, container.liveness_probe, container.readiness_probe)
-    for probe in probes:
-        if probe is None:
-            continue
+    return [probe for probe in probes if probe is not None]
+
+
+def _is_probed_by_grpc(container: Container) -> bool:
+    return any(probe.grpc is not None for probe in _probes(container))
+
+
+def _probed_ports(container: Container) -> Iterator[str]:
+    for probe in _probes(container):
         for action in (probe.http_get, probe.tcp_socket, probe.grpc):
             if action is not None and isinstance(action.port, int):
                 yield f"{action.port}/TCP"

@@ -42,11 +42,6 @@ class NotHonoured:
     matters: bool
 
 
-def _asks_grpc(container: Container) -> bool:
-    probes = (container.startup_probe, container.liveness_probe, container.readiness_probe)
-    return any(probe is not None and probe.grpc is not None for probe in probes)
-
-
 POD_GAPS: tuple[Gap[PodSpec], ...] = (
     Gap("hostPID", "it sees its own processes", lambda s: s.host_pid, matters=True),
     Gap("hostIPC", "it has an IPC namespace of its own", lambda s: s.host_ipc, matters=True),
@@ -112,12 +107,6 @@ CONTAINER_GAPS: tuple[Gap[Container], ...] = (
         "only CPU and memory are limited",
         lambda c: c.resources.limits.keys() - _LIMITED,
         partly="others than `cpu` and `memory`",
-    ),
-    Gap(
-        "probes.grpc",
-        "that the port takes connections counts",
-        _asks_grpc,
-        partly="its answer is not asked for",
     ),
     Gap(
         "volumeMounts.recursiveReadOnly",

@@ -1,4 +1,4 @@
-"""Doing what a probe or a lifecycle hook says: HTTP, TCP, exec.
+"""Doing what a probe or a lifecycle hook says: HTTP, TCP, gRPC, exec.
 
 Sockets are opened in the node's namespace, so a container sees the node's bridge
 address as its visitor, and a NetworkPolicy must let it in, as on any node.
@@ -7,6 +7,7 @@ address as its visitor, and a NetworkPolicy must let it in, as on any node.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 import socket
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address
 from urllib.parse import urljoin, urlsplit
 
+from netemu.core.kubelet.grpc_health import judge as judge_health
 from netemu.core.kubelet.node import KUBELET_VERSION
 from netemu.core.kubelet.probes import (
     Outcome,
@@ -27,7 +29,7 @@ from netemu.core.kubelet.probes import (
 from netemu.errors import HostError
 from netemu.host.contract import Runtime
 from netemu.host.netns import Netns
-from netemu.model.core_v1 import Container, HTTPGetAction, HTTPHeader
+from netemu.model.core_v1 import Container, GRPCAction, HTTPGetAction, HTTPHeader
 
 _REDIRECTS_MAX = 10
 _BODY_MAX = 10 * 1024
@@ -102,6 +104,30 @@ class Handlers:
             return ProbeResult(Outcome.SUCCESS)
         return ProbeResult(Outcome.FAILURE, output.decode(errors="replace").strip())
 
+    async def grpc(self, action: GRPCAction, host: str, timeout_s: float) -> ProbeResult:
+        """Ask for the health of a service."""
+        from netemu.daemons.kubelet.grpc_call import HealthCall, NoGrpcError, carry_out
+
+        where = f"{host}:{action.port}"
+        call = HealthCall(where, action.service or "", _AGENT)
+        connected = False
+        try:
+            async with asyncio.timeout(timeout_s):
+                sock = await self._connect(host, action.port)
+                reader, writer = await _streams(sock)
+                connected = True
+                with contextlib.closing(writer):
+                    return judge_health(await carry_out(call, reader, writer))
+        except TimeoutError:
+            text = f"health rpc did not complete within {timeout_s:g}s"
+            if not connected or not call.greeted:
+                late = "context deadline exceeded"
+                text = f'failed to connect service "{where}" within {timeout_s:g}s: {late}'
+            return ProbeResult(Outcome.FAILURE, f"timeout: {text}")
+        except (OSError, ValueError, NoGrpcError) as error:
+            text = f'error: failed to connect service at "{where}": '
+            return ProbeResult(Outcome.FAILURE, text + _dial_error(error, host, action.port))
+
     async def _follow(self, url: str, headers: Sequence[HTTPHeader]) -> ProbeResult:
         host = urlsplit(url).hostname
         for _ in range(_REDIRECTS_MAX):
@@ -120,11 +146,7 @@ class Handlers:
         sock = await self._connect(parts.hostname or "", _port(url))
         tls = _unverified() if parts.scheme == "https" else None
         name = "" if tls else None
-        try:
-            reader, writer = await asyncio.open_connection(sock=sock, ssl=tls, server_hostname=name)
-        except BaseException:
-            sock.close()
-            raise
+        reader, writer = await _streams(sock, tls, name)
         try:
             path = parts.path + (f"?{parts.query}" if parts.query else "")
             writer.write(_request(path or "/", parts.netloc, headers))
@@ -141,6 +163,16 @@ class Handlers:
             sock.close()
             raise
         return sock
+
+
+async def _streams(
+    sock: socket.socket, tls: ssl.SSLContext | None = None, name: str | None = None
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    try:
+        return await asyncio.open_connection(sock=sock, ssl=tls, server_hostname=name)
+    except BaseException:
+        sock.close()
+        raise
 
 
 class _BadAnswerError(Exception):

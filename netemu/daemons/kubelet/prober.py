@@ -115,9 +115,7 @@ class Prober:
             host = tcp.host or str(probed.pod_ip)
             return await self._handlers.tcp_action(tcp.port, host, container, timeout_s)
         if (grpc := probe.grpc) is not None:
-            # Without a gRPC library: that the port takes connections must do.
-            host = str(probed.pod_ip)
-            return await self._handlers.tcp_action(grpc.port, host, container, timeout_s)
+            return await self._handlers.grpc(grpc, str(probed.pod_ip), timeout_s)
         return ProbeResult(Outcome.ERROR, "missing probe handler")
 
     def _tell(self, probed: Probed, kind: ProbeKind, result: ProbeResult) -> None:

@@ -9,8 +9,9 @@ import pytest
 from netemu.core.kubelet import honoured, honoured_fields
 from netemu.core.kubelet.honoured import Verdict
 from netemu.core.kubelet.honoured_fields import Fields
-from netemu.model.core_v1 import Container, PodSpec, Probe
+from netemu.model.core_v1 import Container, PodSpec, Probe, ResourceRequirements
 from netemu.model.schema import fields_of
+from netemu.model.wire import ApiStruct
 
 PAGE = Path(__file__).parents[3] / "docs" / "podspec.md"
 
@@ -37,19 +38,23 @@ def test_nothing_is_said_of_what_is_not_there() -> None:
 
 
 @pytest.mark.parametrize(
-    ("done", "complaint"),
+    ("kind", "done", "complaint"),
     [
-        ("exec httpGet", "nothing is said of Probe.tcpSocket"),
-        ("exec httpGet tcpSocket grpc", "more than one thing is said of Probe.grpc"),
+        (Probe, "exec httpGet", "nothing is said of Probe.tcpSocket"),
+        (
+            ResourceRequirements,
+            "limits",
+            "more than one thing is said of ResourceRequirements.limits",
+        ),
     ],
 )
 def test_a_field_that_is_forgotten_is_found(
-    monkeypatch: pytest.MonkeyPatch, done: str, complaint: str
+    monkeypatch: pytest.MonkeyPatch, kind: type[ApiStruct], done: str, complaint: str
 ) -> None:
     """By its type and name, as is one of which two things are said."""
-    monkeypatch.setattr(honoured, "FIELDS", {Probe: Fields(done=done)})
+    monkeypatch.setattr(honoured, "FIELDS", {kind: Fields(done=done)})
     with pytest.raises(honoured.UnknownFieldError, match=complaint):
-        honoured.rows_of(Probe)
+        honoured.rows_of(kind)
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,6 @@ containers:
         ("resizePolicy", "{containers: [{name: a, resizePolicy: [{resourceName: cpu}]}]}"),
         ("resources.claims", "{containers: [{name: a, resources: {claims: [{name: g}]}}]}"),
         ("resources.limits", "{containers: [{name: a, resources: {limits: {x.io/gpu: 1}}}]}"),
-        ("probes.grpc", "{containers: [{name: a, readinessProbe: {grpc: {port: 1}}}]}"),
         (
             "volumeMounts.recursiveReadOnly",
             "{containers: [{name: a, volumeMounts: [{name: v, recursiveReadOnly: Enabled}]}]}",

@@ -1,0 +1,67 @@
+"""`grpc-health-checking`: a server of gRPC's health protocol that can be told to be unwell."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from netemu.core.kubelet.grpc_health import Health
+from netemu.images.flags import parse_flags
+from netemu.images.http import Request, Response
+from netemu.images.serving import Port, Server
+
+_FLAGS = {"port": "5000", "http-port": "8080", "delay-unhealthy-sec": "-1", "service": ""}
+
+
+class Wellbeing:
+    """Whether it serves: until a moment, or as it was told last."""
+
+    def __init__(self, *, delay_s: float) -> None:
+        self._told: bool | None = None
+        self._until = time.monotonic() + delay_s if delay_s >= 0 else None
+
+    def serves(self) -> bool:
+        if self._told is not None:
+            return self._told
+        return self._until is None or time.monotonic() < self._until
+
+    def answer(self, request: Request) -> Response:
+        """Do what a request to the control port says."""
+        if request.path not in ("/make-serving", "/make-not-serving"):
+            return Response(404, b"404 page not found\n")
+        self._told = request.path == "/make-serving"
+        state = "serving" if self._told else "not serving"
+        log(f"Mark as {state}")
+        return Response(200, f"Marked as {state}\n".encode())
+
+
+def log(line: str) -> None:
+    os.write(2, line.encode() + b"\n")
+
+
+def run(args: list[str]) -> int:
+    flags, _ = parse_flags(args, _FLAGS)
+    # Where a container starts with it, this has been imported before its root was entered.
+    from netemu.images.grpc import HealthConnection
+
+    wellbeing = Wellbeing(delay_s=float(flags["delay-unhealthy-sec"]))
+
+    def check(service: str) -> Health | None:
+        if service != flags["service"]:
+            return None
+        return Health.SERVING if wellbeing.serves() else Health.NOT_SERVING
+
+    def http2(port: Port) -> HealthConnection:
+        del port
+        return HealthConnection(check, log)
+
+    server = Server(wellbeing.answer, lambda *_: None, http2=http2)
+    server.end_on_sigterm(after_s=0)
+    server.listen_tcp(int(flags["port"]))
+    server.listen_tcp(int(flags["http-port"]))
+    log(f"gRPC health checks on :{flags['port']}, control on :{flags['http-port']}")
+    server.run()
+    return 0
+
+
+COMMAND = run
