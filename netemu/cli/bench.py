@@ -21,7 +21,8 @@ Examples:
   sudo netemu bench up down          only these figures
   sudo netemu bench pods --runs 5 -o json
 
-Figures: up, pods, memory, down, dns, verbs.
+Figures: up, verbs, dns, nodes, proxy, pods, memory, exec, forward, adoption,
+growth, idle, down. growth and idle take a minute a run.
 """
 )
 @click.argument("figures", metavar="[FIGURE]...", nargs=-1)

@@ -16,13 +16,15 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self, TypeVar
 
+import uvloop
+
 from netemu.client.contract import EventType, PatchType
 from netemu.client.https import HttpsClient
 from netemu.cluster.access import open_client
 from netemu.errors import HostError
 from netemu.host import clusters
 from netemu.host.runtime import ZygoteRuntime
-from netemu.lab.bench.contract import PODS
+from netemu.lab.bench.contract import NODES, PODS
 from netemu.model.apps_v1 import Deployment, DeploymentSpec
 from netemu.model.core_v1 import Container, ContainerPort, PodSpec, PodTemplateSpec
 from netemu.model.meta_v1 import LabelSelector, ObjectMeta
@@ -40,8 +42,9 @@ _READY_WITHIN_S = 120.0
 class Bed:
     """One run's cluster."""
 
-    def __init__(self, *, pods: int = PODS) -> None:
+    def __init__(self, *, pods: int = PODS, nodes: int = NODES) -> None:
         self.name = ""
+        self.node_count = nodes
         self.up_s = 0.0
         self.stages: list[tuple[str, float]] = []
         self.pod_count = pods
@@ -64,7 +67,8 @@ class Bed:
         if self.name:
             return
         self.name = f"bench-{secrets.token_hex(2)}"
-        self.up_s = timed("up", self.name, "--no-context", "--quiet")
+        nodes = str(self.node_count)
+        self.up_s = timed("up", self.name, "--nodes", nodes, "--no-context", "--quiet")
         record = self.record()
         self.stages = list(record.stages)
 
@@ -87,6 +91,11 @@ class Bed:
             self._pods_s = self.talk(lambda client: _scale(client, self.pod_count))
         return self._pods_s
 
+    def scale(self, count: int) -> None:
+        """Have another number of Pods, all Ready."""
+        self.pods()
+        self.talk(lambda client: _rescale(client, count))
+
     def talk(self, work: Callable[[HttpsClient], Awaitable[T]]) -> T:
         """Run something with the administrator's client."""
 
@@ -97,7 +106,7 @@ class Bed:
             finally:
                 await client.close()
 
-        return asyncio.run(run())
+        return uvloop.run(run())
 
     def processes(self) -> tuple[int, list[SandboxState], list[ContainerState]]:
         """Return the zygote's pid, and what it keeps."""
@@ -134,6 +143,11 @@ async def _scale(client: HttpsClient, count: int) -> float:
     """Scale a Deployment of stand-ins from nothing; return the seconds until all are Ready."""
     await client.create(_deployment())
     await _ready(client, 0)
+    return await _rescale(client, count)
+
+
+async def _rescale(client: HttpsClient, count: int) -> float:
+    """Ask for another number of Pods; return the seconds until there are as many, Ready."""
     began = time.monotonic()
     await client.patch(
         Deployment, _DEPLOYMENT, _NAMESPACE, {"spec": {"replicas": count}}, how=PatchType.MERGE
@@ -158,7 +172,7 @@ async def _ready(client: HttpsClient, count: int) -> None:
 def _settled(deployment: Deployment, count: int) -> bool:
     status = deployment.status
     seen = status.observed_generation >= deployment.metadata.generation
-    return seen and status.ready_replicas == count
+    return seen and status.replicas == status.ready_replicas == count
 
 
 def _deployment() -> Deployment:

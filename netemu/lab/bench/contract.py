@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PODS = 100
 """How many Pods the figures that need many are about."""
+NODES = 3
+"""As many as `up` makes without being asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +73,12 @@ class Line:
 
 
 def lines(figures: Mapping[str, Figure], runs: Sequence[Mapping[str, Samples]]) -> list[Line]:
-    """Return each target's samples, in the figures' order."""
+    """Return each target's samples, in the figures' order, but for what the host cannot do."""
     return [
         Line(name, target, tuple(run[figure].values[name] for run in runs))
         for figure, measured in figures.items()
         for name, target in measured.targets.items()
+        if all(name in run[figure].values for run in runs)
     ]
 
 

@@ -6,6 +6,7 @@ others; its resident size would count them again for each.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
 
@@ -23,10 +24,19 @@ def _pss_kib(pid: int) -> int:
     return 0
 
 
+def rss_mib(pid: int) -> float:
+    """Return what of a process is in memory."""
+    with open(f"/proc/{pid}/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+
+
+def descriptors(pid: int) -> int:
+    """Return how many files a process has open."""
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
 def cpu_s(pid: int) -> float:
     """Return the processor time that a process and its threads have used so far."""
-    import os
-
     with open(f"/proc/{pid}/stat", "rb") as file:
         text = file.read()
     fields = text[text.rindex(b")") + 2 :].split()

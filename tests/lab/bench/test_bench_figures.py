@@ -12,7 +12,7 @@ from netemu.cli.bench import COMMAND
 from netemu.errors import UserError
 from netemu.lab.bench import contract, machine, runner
 from netemu.lab.bench.contract import Figure, Samples, Target
-from netemu.lab.bench.memory import cpu_s, pss_mib
+from netemu.lab.bench.memory import cpu_s, descriptors, pss_mib, rss_mib
 
 
 def _figure(**targets: Target) -> Figure:
@@ -44,6 +44,13 @@ def test_details_are_medians_too():
     assert contract.details("up", runs) == {"cabled": 2.0}
 
 
+def test_what_the_host_cannot_do_has_no_line():
+    """A flavour of iptables that is not there is neither kept nor broken."""
+    figures = {"proxy": _figure(nft=Target("nft", 1.0), legacy=Target("legacy", 1.0))}
+    [line] = contract.lines(figures, [{"proxy": Samples({"nft": 0.5})}])
+    assert line.name == "nft"
+
+
 def test_figures_come_in_the_order_in_which_a_run_takes_them():
     """However they were typed: what ends the cluster is last."""
     assert list(runner.choose(["down", "memory", "up"])) == ["up", "memory", "down"]
@@ -59,13 +66,18 @@ def test_an_unknown_figure_is_refused_with_those_there_are():
 def test_every_figure_of_the_help_is_there():
     """The list that people read is the list of files."""
     said = CliRunner().invoke(COMMAND, ["--help"]).output.partition("Figures: ")[2]
-    assert sorted(said.strip().rstrip(".").split(", ")) == sorted(runner.choose([]))
+    names = said.partition(".")[0].replace(",", " ").split()
+    assert sorted(names) == sorted(runner.choose([]))
 
 
 def test_processes_cost_memory_and_time():
     """As the kernel counts them, for this very process."""
     assert 1 < pss_mib([os.getpid()]) < 10_000
+    assert 1 < rss_mib(os.getpid()) < 10_000
     assert cpu_s(os.getpid()) > 0
+    before = descriptors(os.getpid())
+    with open(os.devnull, encoding="ascii"):
+        assert descriptors(os.getpid()) == before + 1
 
 
 def test_the_machine_is_described():

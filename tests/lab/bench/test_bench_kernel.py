@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from netemu.host import clusters
 from netemu.lab.bench.bed import Bed
-from netemu.lab.bench.figures import dns, memory, pods
+from netemu.lab.bench.figures import adoption, dns, forward, memory, pods
+from netemu.lab.bench.figures import exec as exec_trips
+from netemu.lab.bench.space import throwaway_netns
 
 pytestmark = pytest.mark.root
 
@@ -31,6 +34,14 @@ def test_the_smallest_bench_prints_its_figures():
     assert said["machine"]["cores"] >= 1
 
 
+def test_a_namespace_to_measure_in_is_empty_and_goes():
+    """Nothing but its loopback, and its holder ends with it."""
+    with throwaway_netns() as space:
+        assert space.run_sync(["ip", "-br", "link"]).stdout.split()[:2] == [b"lo", b"UNKNOWN"]
+        assert Path(space.path).exists()
+    assert not Path(space.path).exists()
+
+
 def test_a_bench_that_breaks_off_leaves_no_cluster():
     """What it has made it removes, whatever went wrong; what it measures is there before."""
     before = clusters.known()
@@ -44,6 +55,9 @@ def test_a_bench_that_breaks_off_leaves_no_cluster():
             load = dns.FIGURE.measure(bed)
             assert load.values["dns"] > 0
             assert load.details["answered of a thousand questions"] > 500
+            assert exec_trips.FIGURE.measure(bed).values["exec"] > 0
+            assert forward.FIGURE.measure(bed).values["forward"] > 0
+            assert adoption.FIGURE.measure(bed).values["adoption"] > 0
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

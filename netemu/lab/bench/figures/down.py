@@ -21,5 +21,5 @@ FIGURE: Final = Figure(
         "down-pods": Target(f"down of {PODS} Pods", 1.5),
     },
     measure,
-    order=5,
+    order=11,
 )

@@ -39,5 +39,5 @@ FIGURE: Final = Figure(
         "base": Target("daemon and zygote (PSS)", 150.0, "MiB", digits=1),
     },
     measure,
-    order=4,
+    order=5,
 )

@@ -12,4 +12,4 @@ def measure(bed: Bed) -> Samples:
     return Samples({"pods": bed.pods()})
 
 
-FIGURE: Final = Figure({"pods": Target(f"scale to {PODS} Ready Pods", 2.5)}, measure, order=3)
+FIGURE: Final = Figure({"pods": Target(f"scale to {PODS} Ready Pods", 2.5)}, measure, order=4)
