@@ -75,6 +75,11 @@ def check() -> None:
     _Config.read(config_path())
 
 
+def contexts_of_ours(path: Path) -> list[str]:
+    """Return the contexts that `add_context` made; UserError if the file is not understood."""
+    return _Config.read(path).names_of_ours()
+
+
 def add_context(cluster: str, kubeconfig: dict[str, Any]) -> None:
     """Merge the cluster's entries in and make its context current.
 

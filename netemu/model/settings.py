@@ -7,6 +7,8 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import PurePosixPath
 
 CONTROL_PLANE = "control-plane"
+POD_CIDR = IPv4Network("10.244.0.0/16")
+SERVICE_CIDR = IPv4Network("10.96.0.0/16")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +59,8 @@ class ClusterSettings:
     """A /24: the host is .1, nodes are .11 and up, the upper half is for LoadBalancers."""
     nodes: tuple[NodeSettings, ...]
 
-    pod_cidr: IPv4Network = IPv4Network("10.244.0.0/16")
-    service_cidr: IPv4Network = IPv4Network("10.96.0.0/16")
+    pod_cidr: IPv4Network = POD_CIDR
+    service_cidr: IPv4Network = SERVICE_CIDR
     cluster_dns: IPv4Address = IPv4Address("10.96.0.10")
     domain: str = "cluster.local"
     overlay: str = "vxlan"

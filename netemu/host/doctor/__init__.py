@@ -5,7 +5,10 @@
     throwaway.py     a child process in namespaces of its own
     kernel.py        what is tried there
     programs.py      what is installed, in which version
-    surroundings.py  what else is on this host
+    limits.py        how much there may be of things
+    machine.py       what kind of machine this is, what guards it
+    network.py       who else does networking here
+    surroundings.py  clusters and what they left
 
 What the answers mean is in core/doctor.py.
 """

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import platform
 
-from netemu.core import doctor
-from netemu.core.doctor import Observation
-from netemu.host.doctor import kernel, programs, surroundings, throwaway
+from netemu.core.doctor import sights
+from netemu.core.doctor.findings import Observation
+from netemu.host.doctor import kernel, limits, machine, network, programs, surroundings, throwaway
 
 
 def examine() -> dict[str, Observation]:
     """Look at everything; changes nothing on the host and needs no root."""
     asked = programs.ask_versions()
-    found = surroundings.look()
-    found["kernel"] = doctor.see_version(platform.release(), doctor.KERNEL_MIN)
-    found["python"] = doctor.see_version(platform.python_version(), doctor.PYTHON_MIN)
+    found = surroundings.look() | limits.look() | machine.look() | network.look()
+    found["kernel"] = sights.see_version(platform.release(), sights.KERNEL_MIN)
+    found["python"] = sights.see_version(platform.python_version(), sights.PYTHON_MIN)
     found["root directory"] = kernel.look_at_root()
     found["br_netfilter"] = kernel.look_for_bridge_filter()
     found |= throwaway.run({**kernel.LINKS, **kernel.RULES, **kernel.LAST})

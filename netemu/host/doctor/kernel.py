@@ -10,7 +10,7 @@ import subprocess
 from functools import partial
 from typing import Final
 
-from netemu.core.doctor import Observation
+from netemu.core.doctor.findings import Observation
 from netemu.host.doctor.throwaway import Probe
 from netemu.host.netlink import NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, Netlink, Request
 from netemu.host.zygote import syscalls

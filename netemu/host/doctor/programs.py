@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 
-from netemu.core.doctor import Observation
+from netemu.core.doctor.findings import Observation
 
 _QUESTIONS: Mapping[str, tuple[str, ...]] = {
     "iptables": ("iptables", "--version"),

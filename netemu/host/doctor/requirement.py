@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from netemu.core import doctor
+from netemu.core.doctor.catalogue import CATALOGUE, FOR_UP
+from netemu.core.doctor.findings import judge, stop_at_missing
 from netemu.host.doctor import kernel, throwaway
 
 
@@ -11,9 +12,9 @@ def require(overlay: str) -> None:
 
     `overlay` is the backend's name: only `vxlan` needs VXLAN.
     """
-    wanted = [name for name in doctor.FOR_UP if name != "vxlan" or overlay == "vxlan"]
+    wanted = [name for name in FOR_UP if name != "vxlan" or overlay == "vxlan"]
     probes = {**kernel.LINKS, **kernel.LAST}
     found = throwaway.run({name: probes[name] for name in probes if name in wanted})
     found["root directory"] = kernel.look_at_root()
     found["br_netfilter"] = kernel.look_for_bridge_filter()
-    doctor.stop_at_missing(doctor.judge(found))
+    stop_at_missing(judge(CATALOGUE, found))

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from netemu.core.doctor import Observation
+from netemu.core.doctor.findings import Observation
 from netemu.errors import HostError
 from netemu.host.zygote import syscalls
 

@@ -9,8 +9,8 @@ from functools import partial
 
 import pytest
 
-from netemu.core import doctor
-from netemu.core.doctor import Observation
+from netemu.core.doctor.catalogue import CATALOGUE
+from netemu.core.doctor.findings import Observation
 from netemu.errors import MissingFacility
 from netemu.host.doctor import kernel, throwaway
 from netemu.host.doctor.requirement import require
@@ -74,7 +74,7 @@ def test_this_host_has_all_that_is_needed():
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(done.stdout)
     assert found["ready"]
-    assert [check["name"] for check in found["checks"]] == [c.name for c in doctor.CATALOGUE]
+    assert [check["name"] for check in found["checks"]] == [c.name for c in CATALOGUE]
     assert "unknown" not in verdicts(done).values()
     assert host_state() == before
 
