@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -25,6 +26,20 @@ def cluster_option(function: F) -> F:
         envvar="NETEMU_CLUSTER",
         help="Which cluster; not needed when there is only one.",
     )(function)
+
+
+def cluster_argument(function: F) -> F:
+    """`[NAME]` or `--cluster NAME`, for a verb that is about one cluster or about the host."""
+    by_option = click.option(
+        "--cluster", "name_option", metavar="NAME", default="", help="The same."
+    )
+    by_place = click.argument("name", required=False, default="", metavar="[CLUSTER]")
+
+    @functools.wraps(function)
+    def with_name(*, name: str, name_option: str, **others: Any) -> Any:
+        return function(name=name or name_option, **others)
+
+    return cast("F", by_place(by_option(with_name)))
 
 
 def output_option(function: F) -> F:
