@@ -13,7 +13,7 @@ from h2.connection import H2Connection
 from h2.events import DataReceived, Event, RequestReceived, StreamEnded, StreamReset
 from h2.exceptions import ProtocolError
 
-from netemu.core.kubelet.grpc_health import (
+from netemu.core.grpc_health import (
     CHECK,
     CONTENT_TYPE,
     NOT_FOUND,

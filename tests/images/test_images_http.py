@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from netemu.images.flags import UnknownFlag, parse_flags, seconds
+from netemu.images.flags import Command, Flag, HelpAsked, UsageError, seconds
 from netemu.images.http import BadRequest, Parser, Response, render
 
 
@@ -66,16 +66,64 @@ def test_a_response_to_head_has_no_body():
     assert b"Content-Length: 5\r\n" in answer
 
 
+COMMAND = Command(
+    "Does something",
+    lambda _flags, _rest: 0,
+    {
+        "port": Flag(1, "A port", short="p"),
+        "name": Flag("", "A name"),
+        "udp": Flag(False, "By UDP"),
+        "tcp": Flag(True, "By TCP"),
+        "wait": Flag(1.5, "How long", duration=True),
+    },
+    arguments="WHERE",
+    most=1,
+)
+
+
 def test_flags_are_gos():
-    """With `=` or a blank; switches take no word of their own."""
-    flags, rest = parse_flags(
-        ["--port=80", "--name", "x", "--udp", "host:1", "--tcp=false"],
-        {"port": "1", "name": "", "udp": "false", "tcp": "true", "other": "o"},
-    )
-    assert flags == {"port": "80", "name": "x", "udp": "true", "tcp": "false", "other": "o"}
-    assert rest == ["host:1"]
-    with pytest.raises(UnknownFlag, match="unknown flag: --nope"):
-        parse_flags(["--nope"], {})
+    """With `=` or a blank, short or long; switches take no word of their own."""
+    flags, rest = COMMAND.parse(["-p", "80", "--name=x y", "--udp", "host:1", "--tcp=false"])
+    assert (flags.number("port"), flags.text("name"), rest) == (80, "x y", ["host:1"])
+    assert (flags.on("udp"), flags.on("tcp"), flags.seconds("wait")) == (True, False, 1.5)
+    assert COMMAND.parse(["--", "-p"])[1] == ["-p"]
+    assert COMMAND.parse(["-port=7", "--wait", "2m"])[0].number("port") == 7
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--nope"], "unknown flag: --nope"),
+        (["-x"], "unknown flag: -x"),
+        (["--port"], "flag needs an argument: --port"),
+        (["--port", "http"], 'invalid argument "http" for "--port" flag: strconv.ParseInt'),
+        (["--udp=maybe"], 'invalid argument "maybe" for "--udp" flag: strconv.ParseBool'),
+        (["--wait=1x"], 'invalid argument "1x" for "--wait" flag: invalid duration'),
+        (["a", "b"], r"accepts at most 1 arg\(s\), received 2"),
+    ],
+)
+def test_bad_flags_are_named(words, complaint):
+    """What is wrong, of which flag."""
+    with pytest.raises(UsageError, match=complaint):
+        COMMAND.parse(words)
+
+
+def test_help_has_every_flag():
+    """Short and long names, kinds, defaults."""
+    with pytest.raises(HelpAsked):
+        COMMAND.parse(["--port=1", "-h"])
+    assert COMMAND.usage("it").splitlines() == [
+        "Usage:",
+        "  app it WHERE [flags]",
+        "",
+        "Flags:",
+        "      --name string     A name",
+        "  -p, --port int        A port (default 1)",
+        "      --tcp             By TCP (default true)",
+        "      --udp             By UDP",
+        "      --wait duration   How long (default 1.5s)",
+        "  -h, --help            help for it",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from netemu.core.kubelet import env, resources
@@ -25,6 +25,8 @@ class PodPaths:
     hostname: str
     volumes: Mapping[str, str]
     """The directory (or file) of each volume."""
+    mounted: Collection[str] = ()
+    """The volumes that are filesystems of their own: those in memory."""
     termination_message: str
     log: str
 
@@ -152,4 +154,5 @@ def _volume_mount(
         target=mount.mount_path.rstrip("/") or "/",
         read_only=read_only,
         propagation=_PROPAGATION.get(mount.mount_propagation or "", ""),
+        mounted_late=mount.name in paths.mounted,
     )

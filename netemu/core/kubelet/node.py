@@ -31,8 +31,9 @@ _MEMORY_RESERVED = 100 * 2**20
 """Hard eviction: memory.available < 100Mi."""
 _NETWORK_NOT_READY = (
     "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady"
-    " message:Network plugin returns error: cni plugin not initialized"
+    " message:Network plugin returns error: {}"
 )
+_NOT_INITIALIZED = "cni plugin not initialized"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,12 +90,17 @@ def status(
     before: Iterable[NodeCondition],
     network_ready: bool,
     now: Time,
+    trouble: str = "",
 ) -> NodeStatus:
-    """Return the whole status; conditions of other owners in `before` are kept."""
+    """Return the whole status; conditions of other owners in `before` are kept.
+
+    `trouble` says why a network that was made carries nothing now.
+    """
+    why_not = trouble if network_ready else _NOT_INITIALIZED
     return NodeStatus(
         capacity=capacity(facts, node),
         allocatable=allocatable(facts, node),
-        conditions=_conditions(before, network_ready=network_ready, now=now),
+        conditions=_conditions(before, why_not=why_not, now=now),
         addresses=[
             NodeAddress(type="InternalIP", address=str(node.address)),
             NodeAddress(type="Hostname", address=node.name),
@@ -155,14 +161,12 @@ def _system_info(node: NodeSettings, facts: HostFacts) -> NodeSystemInfo:
     )
 
 
-def _conditions(
-    before: Iterable[NodeCondition], *, network_ready: bool, now: Time
-) -> list[NodeCondition]:
+def _conditions(before: Iterable[NodeCondition], *, why_not: str, now: Time) -> list[NodeCondition]:
     known = {condition.type: condition for condition in before}
     ready = (
-        ("True", "KubeletReady", "kubelet is posting ready status")
-        if network_ready
-        else ("False", "KubeletNotReady", _NETWORK_NOT_READY)
+        ("False", "KubeletNotReady", _NETWORK_NOT_READY.format(why_not))
+        if why_not
+        else ("True", "KubeletReady", "kubelet is posting ready status")
     )
     wanted = {
         "MemoryPressure": (

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address
 
+from netemu.core.grpc_health import OK, UNIMPLEMENTED, Answer, Health, code_name, health_of
 from netemu.errors import NetemuError
 from netemu.model.core_v1 import Container, HTTPGetAction, Probe
 
@@ -18,6 +19,7 @@ SETTLING_S = 1.0
 once. The kubelet's first probe comes at a random moment of the first period; ours
 comes when the container can answer, so that nobody waits ten seconds for nothing."""
 _SETTLING_RETRY_S = 0.05
+_HEALTH_NAMES = {int(health): health.name for health in Health}
 
 
 class ProbeKind(StrEnum):
@@ -142,6 +144,24 @@ def judge_status(status: int, *, same_host: bool, location: str) -> ProbeResult:
     if 200 <= status < 400:
         return ProbeResult(Outcome.SUCCESS)
     return ProbeResult(Outcome.FAILURE, f"HTTP probe failed with statuscode: {status}")
+
+
+def judge_health(answer: Answer) -> ProbeResult:
+    """Return what the answer to a gRPC health check means."""
+    if answer.code == UNIMPLEMENTED:
+        text = "error: this server does not implement the grpc health protocol"
+        return ProbeResult(Outcome.FAILURE, f"{text} (grpc.health.v1.Health): {answer.text}")
+    if answer.code != OK:
+        error = f"rpc error: code = {code_name(answer.code)} desc = {answer.text}"
+        return ProbeResult(Outcome.FAILURE, f"error: health rpc probe failed: {error}")
+    try:
+        health = health_of(answer.message)
+    except ValueError as error:
+        return ProbeResult(Outcome.FAILURE, f"error: health rpc probe failed: {error}")
+    if health == Health.SERVING:
+        return ProbeResult(Outcome.SUCCESS, "service healthy")
+    name = _HEALTH_NAMES.get(health, str(health))
+    return ProbeResult(Outcome.FAILURE, f'service unhealthy (responded with "{name}")')
 
 
 def event_message(kind: ProbeKind, result: ProbeResult) -> str:

@@ -64,6 +64,12 @@ def container_resources(pod: Pod, container: Container, *, memory_capacity: int)
     )
 
 
+def memory_limit(pod: Pod) -> int:
+    """Return what all of the Pod may have; 0 if any of its containers has no limit."""
+    limits = [container.resources.limits.get("memory", _NONE) for container in pod.spec.containers]
+    return sum(quantity.value(limit) for limit in limits) if all(limits) else 0
+
+
 def oom_score_adj(pod: Pod, container: Container, *, memory_capacity: int) -> int:
     """Return who dies first: best effort, then those that use the most of what they asked."""
     qos = qos_class(pod)

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from netemu.core.kubelet import resources
 from netemu.core.kubelet.env import Sources
 from netemu.core.kubelet.field_refs import (
     ContainerConfigError,
@@ -20,9 +21,11 @@ from netemu.core.kubelet.field_refs import (
     volume_field,
 )
 from netemu.errors import NetemuError
+from netemu.model import quantity
 from netemu.model.core_v1 import (
     ConfigMap,
     DownwardAPIVolumeFile,
+    EmptyDirVolumeSource,
     KeyToPath,
     Pod,
     Secret,
@@ -65,6 +68,8 @@ class VolumePlan:
     """The kubelet's directory name of it: `kubernetes.io~configmap`."""
     kind: VolumeKind
     in_memory: bool = False
+    size_bytes: int = 0
+    """What memory may hold of it; 0 is half of what the machine has."""
     mode: int = 0o777
     """Of an empty directory."""
     host_path: str = ""
@@ -130,21 +135,37 @@ def _plan_one(pod: Pod, volume: Volume, sources: Sources, facts: PodFacts) -> Vo
     if volume.empty_dir is not None:
         asked = volume.empty_dir
         mode = 0o777 if asked.mode is None else asked.mode
-        return _empty(volume.name, in_memory=asked.medium == "Memory", mode=mode)
+        if asked.medium == "Memory":
+            return _empty(volume.name, in_memory=True, size_bytes=_memory_of(pod, asked), mode=mode)
+        return _empty(volume.name, mode=mode)
     try:
         return _files(pod, volume, sources, facts) or _stand_in(volume)
     except (_SourceMissing, ContainerConfigError) as error:
         raise VolumeError(volume.name, str(error)) from error
 
 
+def _memory_of(pod: Pod, asked: EmptyDirVolumeSource) -> int:
+    """Return what a directory in memory may hold: its own limit, but no more than the Pod."""
+    bounds = [resources.memory_limit(pod)]
+    if asked.size_limit:
+        bounds.append(quantity.value(asked.size_limit))
+    return min(filter(None, bounds), default=0)
+
+
 def _empty(
-    name: str, *, in_memory: bool = False, mode: int = 0o777, stands_in_for: str = ""
+    name: str,
+    *,
+    in_memory: bool = False,
+    size_bytes: int = 0,
+    mode: int = 0o777,
+    stands_in_for: str = "",
 ) -> VolumePlan:
     return VolumePlan(
         name=name,
         plugin="kubernetes.io~empty-dir",
         kind=VolumeKind.EMPTY,
         in_memory=in_memory,
+        size_bytes=size_bytes,
         mode=mode,
         stands_in_for=stands_in_for,
     )

@@ -23,7 +23,7 @@ from h2.events import (
 )
 from h2.exceptions import ProtocolError
 
-from netemu.core.kubelet.grpc_health import (
+from netemu.core.grpc_health import (
     CHECK,
     CONTENT_TYPE,
     Answer,

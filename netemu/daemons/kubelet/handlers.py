@@ -16,12 +16,12 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address
 from urllib.parse import urljoin, urlsplit
 
-from netemu.core.kubelet.grpc_health import judge as judge_health
 from netemu.core.kubelet.node import KUBELET_VERSION
 from netemu.core.kubelet.probes import (
     Outcome,
     ProbePortError,
     ProbeResult,
+    judge_health,
     judge_status,
     port_of,
     url_of,

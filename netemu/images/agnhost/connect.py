@@ -5,20 +5,14 @@ from __future__ import annotations
 import os
 import socket
 
-from netemu.images.flags import UnknownFlag, parse_flags, seconds
+from netemu.images.flags import Command, Flag, Flags
 
-_FLAGS = {"timeout": "0s", "protocol": "tcp", "sctp": "false"}
 _SCTP = 132
 
 
-def run(args: list[str]) -> int:
-    try:
-        flags, rest = parse_flags(args, _FLAGS)
-    except UnknownFlag as error:
-        os.write(2, f"Error: {error}\n".encode())
-        return 1
-    protocol = "sctp" if flags["sctp"] == "true" else flags["protocol"].lower()
-    said = try_connect(rest[0] if rest else "", protocol, seconds(flags["timeout"]))
+def _run(flags: Flags, rest: list[str]) -> int:
+    protocol = "sctp" if flags.on("sctp") else flags.text("protocol").lower()
+    said = try_connect(rest[0] if rest else "", protocol, flags.seconds("timeout"))
     if said:
         os.write(2, f"{said}\n".encode())
     return 1 if said else 0
@@ -58,4 +52,14 @@ def _reach(address: tuple[str, int], protocol: str, timeout_s: float | None) -> 
         connection.connect(address)
 
 
-COMMAND = run
+COMMAND = Command(
+    "Tries to connect, and says in one word why it cannot",
+    _run,
+    {
+        "timeout": Flag(0.0, "How long to try, such as 5s; 0: as long as it takes", duration=True),
+        "protocol": Flag("tcp", "tcp, udp or sctp"),
+        "sctp": Flag(False, "The same as --protocol=sctp"),
+    },
+    arguments="HOST:PORT",
+    most=1,
+)

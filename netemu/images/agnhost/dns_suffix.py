@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from netemu.images.flags import Command, Flags
+
 
 def resolv_conf(keyword: str) -> list[str]:
     """Return the words after every `keyword` line."""
@@ -12,10 +14,10 @@ def resolv_conf(keyword: str) -> list[str]:
     return [word for words in lines if words[:1] == [keyword] for word in words[1:]]
 
 
-def run(args: list[str]) -> int:
-    del args
+def _run(flags: Flags, rest: list[str]) -> int:
+    del flags, rest
     os.write(1, ",".join(resolv_conf("search")).encode())
     return 0
 
 
-COMMAND = run
+COMMAND = Command("Prints the DNS search list of this container, joined by commas", _run)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 
+from netemu.images.flags import Command, Flags
 
-def run(args: list[str]) -> int:
-    del args
+
+def _run(flags: Flags, rest: list[str]) -> int:
+    del flags, rest
     with open("/etc/hosts", "rb") as file:
         os.write(1, file.read())
     return 0
 
 
-COMMAND = run
+COMMAND = Command("Prints the hosts file of this container", _run)

@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import time
 
-from netemu.core.kubelet.grpc_health import Health
-from netemu.images.flags import parse_flags
+from netemu.core.grpc_health import Health
+from netemu.images.flags import Command, Flag, Flags
 from netemu.images.http import Request, Response
 from netemu.images.serving import Port, Server
-
-_FLAGS = {"port": "5000", "http-port": "8080", "delay-unhealthy-sec": "-1", "service": ""}
 
 
 class Wellbeing:
@@ -39,15 +37,15 @@ def log(line: str) -> None:
     os.write(2, line.encode() + b"\n")
 
 
-def run(args: list[str]) -> int:
-    flags, _ = parse_flags(args, _FLAGS)
+def _run(flags: Flags, rest: list[str]) -> int:
+    del rest
     # Where a container starts with it, this has been imported before its root was entered.
     from netemu.images.grpc import HealthConnection
 
-    wellbeing = Wellbeing(delay_s=float(flags["delay-unhealthy-sec"]))
+    wellbeing = Wellbeing(delay_s=flags.number("delay-unhealthy-sec"))
 
     def check(service: str) -> Health | None:
-        if service != flags["service"]:
+        if service != flags.text("service"):
             return None
         return Health.SERVING if wellbeing.serves() else Health.NOT_SERVING
 
@@ -57,11 +55,20 @@ def run(args: list[str]) -> int:
 
     server = Server(wellbeing.answer, lambda *_: None, http2=http2)
     server.end_on_sigterm(after_s=0)
-    server.listen_tcp(int(flags["port"]))
-    server.listen_tcp(int(flags["http-port"]))
-    log(f"gRPC health checks on :{flags['port']}, control on :{flags['http-port']}")
+    server.listen_tcp(flags.number("port"))
+    server.listen_tcp(flags.number("http-port"))
+    log("Serving gRPC health checks and HTTP control")
     server.run()
     return 0
 
 
-COMMAND = run
+COMMAND = Command(
+    "Answers gRPC health checks, and can be told to be unwell",
+    _run,
+    {
+        "port": Flag(5000, "gRPC port"),
+        "http-port": Flag(8080, "Port of the control server: /make-serving, /make-not-serving"),
+        "delay-unhealthy-sec": Flag(-1, "Seconds until NOT_SERVING; negative: never"),
+        "service": Flag("", "The service that it answers for"),
+    },
+)

@@ -15,20 +15,10 @@ from datetime import UTC, datetime
 from urllib.parse import unquote_plus
 
 from netemu.images.dialing import ask_by_datagram, get
-from netemu.images.flags import UnknownFlag, parse_flags, seconds
+from netemu.images.flags import Command, Flag, Flags, seconds
 from netemu.images.http import Request, Response
 from netemu.images.serving import Peer, Server
 
-_FLAGS = {
-    "http-port": "8080",
-    "udp-port": "8081",
-    "sctp-port": "-1",
-    "udp-listen-addresses": "",
-    "delay-shutdown": "0",
-    "http-override": "",
-    "tls-cert-file": "",
-    "tls-private-key-file": "",
-}
 _DIAL_TIMEOUT_S = 5.0
 _SLOW = ("/dial", "/shell", "/exit", "/upload")
 
@@ -51,6 +41,7 @@ class NetExec:
             "/hostName": lambda _, __: _text(socket.gethostname()),
             "/hostname": lambda _, __: _text(socket.gethostname()),
             "/redirect": _redirect,
+            "/serverport": lambda request, _: _text(str(request.port)),
             "/shell": _shell,
             "/shutdown": _shutdown,
             "/upload": _upload,
@@ -195,36 +186,52 @@ def _log(line: str) -> None:
         os.write(1, line.encode(errors="replace") + b"\n")
 
 
-def run(args: list[str]) -> int:
-    try:
-        flags, _ = parse_flags(args, _FLAGS)
-    except UnknownFlag as error:
-        os.write(2, f"Error: {error}\n".encode())
+def _run(flags: Flags, rest: list[str]) -> int:
+    del rest
+    if flags.number("sctp-port") != -1:
+        os.write(2, b"netexec: --sctp-port: this agnhost speaks TCP and UDP; leave it out\n")
         return 1
-    net_exec = NetExec(override=flags["http-override"])
+    net_exec = NetExec(override=flags.text("http-override"))
     server = Server(net_exec.answer, net_exec.answer_datagram, slow=net_exec.is_slow)
-    server.end_on_sigterm(after_s=seconds(flags["delay-shutdown"]))
-    if flags["sctp-port"] != "-1":
-        os.write(2, b"netexec: SCTP is not served: this agnhost speaks TCP and UDP\n")
+    server.end_on_sigterm(after_s=flags.number("delay-shutdown"))
     try:
-        if flags["udp-port"] != "-1":
-            for address in flags["udp-listen-addresses"].split(","):
-                server.listen_udp(int(flags["udp-port"]), address)
-            net_exec.udp_serves = True
-        server.listen_tcp(int(flags["http-port"]), tls=_tls(flags))
+        _listen(server, flags)
     except OSError as error:
         os.write(2, f"netexec: cannot listen: {error.strerror or error}\n".encode())
         return 1
+    net_exec.udp_serves = flags.number("udp-port") != -1
     server.run()
     return 0
 
 
-def _tls(flags: dict[str, str]) -> ssl.SSLContext | None:
-    if not flags["tls-cert-file"]:
+def _listen(server: Server, flags: Flags) -> None:
+    if (port := flags.number("udp-port")) != -1:
+        for address in flags.text("udp-listen-addresses").split(","):
+            server.listen_udp(port, address)
+    for address in flags.text("http-listen-addresses").split(","):
+        server.listen_tcp(flags.number("http-port"), address, tls=_tls(flags))
+
+
+def _tls(flags: Flags) -> ssl.SSLContext | None:
+    if not flags.text("tls-cert-file"):
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(flags["tls-cert-file"], flags["tls-private-key-file"])
+    context.load_cert_chain(flags.text("tls-cert-file"), flags.text("tls-private-key-file"))
     return context
 
 
-COMMAND = run
+COMMAND = Command(
+    "Serves HTTP(S) and UDP: says where it is, and calls others when told",
+    _run,
+    {
+        "http-port": Flag(8080, "HTTP port"),
+        "http-listen-addresses": Flag("", "Addresses for HTTP, joined by commas"),
+        "http-override": Flag("", "Answer every request as if it were a GET of this path"),
+        "udp-port": Flag(8081, "UDP port; -1: none"),
+        "udp-listen-addresses": Flag("", "Addresses for UDP, joined by commas"),
+        "sctp-port": Flag(-1, "Not served here: leave it at -1"),
+        "delay-shutdown": Flag(0, "Seconds to serve on after SIGTERM"),
+        "tls-cert-file": Flag("", "An x509 certificate: HTTP becomes HTTPS"),
+        "tls-private-key-file": Flag("", "Its private key"),
+    },
+)

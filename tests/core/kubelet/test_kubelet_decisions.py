@@ -279,6 +279,22 @@ def test_node_conditions_of_others_are_kept() -> None:
     }
 
 
+def test_a_node_whose_bridge_was_set_down_is_not_ready() -> None:
+    """As where a container runtime says that its network plugin does not work."""
+    settings = NodeSettings(name="n", address=IPv4Address("198.18.0.12"))
+    made = node.status(
+        settings,
+        FACTS,
+        before=(),
+        network_ready=True,
+        now="2026-01-01T00:00:10Z",
+        trouble="cni0 was set down",
+    )
+    ready = made.conditions[-1]
+    assert (ready.type, ready.status, ready.reason) == ("Ready", "False", "KubeletNotReady")
+    assert ready.message.endswith("Network plugin returns error: cni0 was set down")
+
+
 def test_the_lease() -> None:
     """The Lease belongs to the Node and says who holds it."""
     made = node.lease("n", uid="u", now="2026-01-01T00:00:00.000000Z")

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from netemu.core.kubelet.grpc_health import Health
+from netemu.core.grpc_health import Health
 from netemu.core.kubelet.probes import Outcome, ProbeResult
 from netemu.daemons.kubelet.handlers import Handlers
 from netemu.host.contract import Runtime

@@ -6,19 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netemu.core.kubelet.grpc_health import (
+from netemu.core.grpc_health import (
     Answer,
     Health,
     answer_of,
     framed,
     health_of,
-    judge,
     request_of,
     response_of,
     service_of,
     unframed,
 )
-from netemu.core.kubelet.probes import Outcome
+from netemu.core.kubelet.probes import Outcome, judge_health
 
 
 @given(st.text())
@@ -67,13 +66,13 @@ def test_fields_that_are_new_are_passed_over() -> None:
 )
 def test_failures_are_told_as_the_kubelet_tells_them(answer: Answer, text: str) -> None:
     """What does not serve has failed, with the reason."""
-    result = judge(answer)
+    result = judge_health(answer)
     assert (result.outcome, result.message) == (Outcome.FAILURE, text)
 
 
 def test_who_serves_has_passed() -> None:
     """And nobody else."""
-    assert judge(Answer(0, "", b"\x08\x01")).outcome is Outcome.SUCCESS
+    assert judge_health(Answer(0, "", b"\x08\x01")).outcome is Outcome.SUCCESS
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""gRPC's health protocol (grpc.health.v1): its messages, and what an answer means to a probe.
+"""gRPC's health protocol (grpc.health.v1): its messages.
 
 A request names a service, an answer has one number; so no protobuf compiler is needed.
 Both sides use this: the prober, and the servers of `images/grpc.py`.
@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
-from netemu.core.kubelet.probes import Outcome, ProbeResult
-
 CHECK = "/grpc.health.v1.Health/Check"
 CONTENT_TYPE = "application/grpc"
 _PREFIX = 5
@@ -22,8 +20,8 @@ _CODES = (
     " PermissionDenied ResourceExhausted FailedPrecondition Aborted OutOfRange Unimplemented"
     " Internal Unavailable DataLoss Unauthenticated"
 ).split()
-_OK, _UNKNOWN = 0, 2
-NOT_FOUND, UNIMPLEMENTED = 5, 12
+_UNKNOWN = 2
+OK, NOT_FOUND, UNIMPLEMENTED = 0, 5, 12
 _CODE_OF_HTTP_STATUS = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14}
 
 
@@ -34,9 +32,6 @@ class Health(IntEnum):
     SERVING = 1
     NOT_SERVING = 2
     SERVICE_UNKNOWN = 3
-
-
-_NAMES = {int(health): health.name for health in Health}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,23 +92,8 @@ def answer_of(headers: dict[str, str], body: bytes) -> Answer:
     return Answer(int(code), headers.get("grpc-message", ""), unframed(body))
 
 
-def judge(answer: Answer) -> ProbeResult:
-    """Return what an answer means, in the kubelet's words."""
-    if answer.code == UNIMPLEMENTED:
-        text = "error: this server does not implement the grpc health protocol"
-        return ProbeResult(Outcome.FAILURE, f"{text} (grpc.health.v1.Health): {answer.text}")
-    if answer.code != _OK:
-        code = _CODES[answer.code] if answer.code < len(_CODES) else f"Code({answer.code})"
-        error = f"rpc error: code = {code} desc = {answer.text}"
-        return ProbeResult(Outcome.FAILURE, f"error: health rpc probe failed: {error}")
-    try:
-        health = health_of(answer.message)
-    except ValueError as error:
-        return ProbeResult(Outcome.FAILURE, f"error: health rpc probe failed: {error}")
-    if health == Health.SERVING:
-        return ProbeResult(Outcome.SUCCESS, "service healthy")
-    name = _NAMES.get(health, str(health))
-    return ProbeResult(Outcome.FAILURE, f'service unhealthy (responded with "{name}")')
+def code_name(code: int) -> str:
+    return _CODES[code] if code < len(_CODES) else f"Code({code})"
 
 
 def _varint(value: int) -> bytes:
