@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import click
 
+from netemu.cli._attended import have_daemon
 from netemu.cli._options import choose_cluster
 from netemu.client.https import HttpsClient
 from netemu.client.pods import default_container, pods_of, resource_named
 from netemu.cluster.access import open_client
 from netemu.errors import UserError
-from netemu.host import clusters
 from netemu.model.core_v1 import Node, Pod
 from netemu.model.kinds import Resource
 
 T = TypeVar("T")
-_ANSWERS_WITHIN_S = 20.0
-_LOOK_AGAIN_S = 0.02
 
 __all__ = ["choose_container", "find_pod", "resource_named", "split_reference", "with_client"]
 
@@ -28,7 +25,7 @@ __all__ = ["choose_container", "find_pod", "resource_named", "split_reference", 
 def with_client(cluster: str, work: Callable[[HttpsClient], Awaitable[T]]) -> T:
     """Run `work` with the administrator's client of the chosen cluster."""
     name = choose_cluster(cluster)
-    _have_daemon(name)
+    have_daemon(name)
 
     async def run() -> T:
         client = open_client(name)
@@ -38,26 +35,6 @@ def with_client(cluster: str, work: Callable[[HttpsClient], Awaitable[T]]) -> T:
             await client.close()
 
     return asyncio.run(run())
-
-
-def _have_daemon(name: str) -> None:
-    """Start the daemon of a cluster that has lost it; UserError if it was stopped."""
-    if not clusters.exists(name):
-        return
-    deadline = time.monotonic() + _ANSWERS_WITHIN_S
-    while (record := clusters.daemon_of(name)) is not None:
-        # One that has just been started answers in a moment.
-        if record.api_url or time.monotonic() > deadline:
-            return
-        time.sleep(_LOOK_AGAIN_S)
-    if clusters.is_stopped(name):
-        raise UserError(
-            f"cluster \"{name}\" is stopped; 'sudo netemu start {name}' starts it again"
-        )
-    from netemu.cluster import lifecycle
-
-    click.echo(f'netemu: no daemon of cluster "{name}" runs: one is started', err=True)
-    lifecycle.resume(name)
 
 
 def split_reference(words: tuple[str, ...]) -> list[tuple[Resource, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from netemu.cli._attended import have_daemon
 from netemu.cli._options import choose_cluster, cluster_option, need_root
 from netemu.errors import UserError
 
@@ -42,8 +43,15 @@ def add(name: str, role: str, labels: tuple[str, ...], zone: str, cluster: str) 
     from netemu.cluster import nodes
 
     wanted = dict(_label(text) for text in labels)
-    added = nodes.add_node(choose_cluster(cluster), name, role=role, labels=wanted, zone=zone)
+    added = nodes.add_node(_chosen(cluster), name, role=role, labels=wanted, zone=zone)
     click.echo(f"node {added} is Ready")
+
+
+def _chosen(cluster: str) -> str:
+    """Return the cluster that is meant; it has a daemon then, to carry the wish out."""
+    name = choose_cluster(cluster)
+    have_daemon(name, ready=True)
+    return name
 
 
 def _label(text: str) -> tuple[str, str]:
@@ -61,7 +69,7 @@ def remove(name: str, cluster: str) -> None:
     need_root("node remove")
     from netemu.cluster import nodes
 
-    nodes.remove_node(choose_cluster(cluster), name)
+    nodes.remove_node(_chosen(cluster), name)
     click.echo(f"node {name} removed")
 
 
@@ -77,7 +85,7 @@ def kill(name: str, cluster: str) -> None:
     need_root("node kill")
     from netemu.cluster import nodes
 
-    nodes.kill_node(choose_cluster(cluster), name)
+    nodes.kill_node(_chosen(cluster), name)
     click.echo(f"node {name} has no power; 'sudo netemu node start {name}' boots it again")
 
 
@@ -89,7 +97,7 @@ def start(name: str, cluster: str) -> None:
     need_root("node start")
     from netemu.cluster import nodes
 
-    nodes.start_node(choose_cluster(cluster), name)
+    nodes.start_node(_chosen(cluster), name)
     click.echo(f"node {name} has power")
 
 
@@ -101,7 +109,7 @@ def partition(name: str, cluster: str) -> None:
     need_root("node partition")
     from netemu.cluster import nodes
 
-    nodes.partition_node(choose_cluster(cluster), name)
+    nodes.partition_node(_chosen(cluster), name)
     click.echo(f"node {name} is cut off; 'sudo netemu node heal {name}' mends its cable")
 
 
@@ -113,7 +121,7 @@ def heal(name: str, cluster: str) -> None:
     need_root("node heal")
     from netemu.cluster import nodes
 
-    nodes.partition_node(choose_cluster(cluster), name, heal=True)
+    nodes.partition_node(_chosen(cluster), name, heal=True)
     click.echo(f"node {name} is cabled")
 
 

@@ -9,6 +9,7 @@ import sys
 
 import click
 
+from netemu.cli._attended import have_daemon
 from netemu.cli._options import choose_cluster, cluster_option, need_root
 from netemu.errors import HostError, UserError
 
@@ -61,12 +62,21 @@ def _find(cluster: str, place: str, namespace: str) -> tuple[int, str]:
     """Return the process that holds the place, and what to call it."""
     import asyncio
 
+    from netemu.cluster.launch import PRELOAD
     from netemu.host.clusters import ClusterFolders, load_settings
-    from netemu.host.runtime import ZygoteRuntime
+    from netemu.host.runtime import ZygoteRuntime, start_zygote
+    from netemu.host.zygote import birth
     from netemu.model.runtime import SandboxKind, SandboxState
 
+    folders = ClusterFolders(cluster)
+    if not birth.answers(folders.run):
+        have_daemon(cluster)
+
+    async def revive() -> None:
+        await start_zygote(folders.run, folders.state, cluster, PRELOAD)
+
     async def list_sandboxes() -> list[SandboxState]:
-        runtime = await ZygoteRuntime.connect(ClusterFolders(cluster).run)
+        runtime = await ZygoteRuntime.connect(folders.run, revive=revive)
         try:
             return await runtime.sandboxes()
         finally:

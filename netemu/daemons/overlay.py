@@ -19,6 +19,7 @@ from netemu import plugins
 from netemu.client.contract import Client, PatchType
 from netemu.client.events import EventRecorder
 from netemu.client.informer import Informer, Informers
+from netemu.core.netfilter.tables import Tables
 from netemu.core.netstate import NetState, diff, set_down, sparing
 from netemu.core.overlay import announcement, backends, masquerade
 from netemu.core.overlay.contract import OverlayBackend, OverlayNode
@@ -61,6 +62,7 @@ class Overlay:
         network: PodNetwork,
         iptables: Iptables | None = None,
         resync_every_s: float = RESYNC_EVERY_S,
+        rules_every_s: float = RULES_EVERY_S,
     ) -> None:
         self._client = client
         self._settings = settings
@@ -70,6 +72,7 @@ class Overlay:
         self._network = network
         self._iptables = iptables
         self._resync_every_s = resync_every_s
+        self._rules_every_s = rules_every_s
         self._backend = backend_named(settings.overlay)
         self._scope = self._backend.scope(settings.pod_cidr)
         self._wanted = asyncio.Event()
@@ -85,6 +88,8 @@ class Overlay:
         self._range: IPv4Network | None = None
         """The pods' range that the bridge was made for."""
         self._rules_due_s = 0.0
+        self._rules: Tables = {}
+        """What the last look made sure of: if that is not there any more, it was damaged."""
         self._netfilter: Netfilter | None = None
 
     async def synced(self) -> None:
@@ -95,6 +100,7 @@ class Overlay:
         state = LinuxNetState(self._netns)
         self._range = self._desired = None
         self._rules_due_s = 0.0
+        self._rules = {}
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._events.run())
@@ -155,7 +161,7 @@ class Overlay:
         for reason, text in self._findings:
             self._events.event(node, "Warning", reason, f"{self._node.name}: {text}")
         await self._announce(node, me)
-        await self._keep_rules(me)
+        await self._keep_rules(me, node)
         self._synced_once.set()
 
     def _bring_to_plan(
@@ -193,7 +199,7 @@ class Overlay:
                 Node, name, "", patch, how=PatchType.STRATEGIC, subresource="status"
             )
 
-    async def _keep_rules(self, me: OverlayNode) -> None:
+    async def _keep_rules(self, me: OverlayNode, node: Node) -> None:
         now_s = asyncio.get_running_loop().time()
         if now_s < self._rules_due_s:
             return
@@ -203,8 +209,13 @@ class Overlay:
             mine=me.pod_range,
             random_fully=iptables.random_fully,
         )
-        await masquerading.keep(netfilter, wanted)
-        self._rules_due_s = now_s + RULES_EVERY_S
+        written = await masquerading.keep(netfilter, wanted)
+        if written and wanted == self._rules:
+            text = "rules of the overlay (FLANNEL-…) were changed by somebody else"
+            log.warning("%s: %s", self._node.name, text)
+            self._events.event(node, "Warning", "OverlayRulesRepaired", text)
+        self._rules = wanted
+        self._rules_due_s = now_s + self._rules_every_s
 
     async def _ready_netfilter(self) -> tuple[Netfilter, Iptables]:
         iptables = self._iptables

@@ -164,6 +164,7 @@ class Lab:
                 clock=lambda: datetime(2026, 1, 1, tzinfo=UTC),
                 network=self.networks[place.name],
                 iptables=iptables,
+                rules_every_s=0.0,
             )
             for place in NODES
         }
@@ -342,6 +343,20 @@ async def test_damage_is_repaired_when_the_kernel_tells_of_it(lab: Lab, damage: 
 
     assert [event.reason for event in lab.api.events] == ["NodeRepaired"] * len(lab.api.events)
     assert any("flannel.1" in event.message for event in lab.api.events)
+
+
+async def test_flushed_rules_are_written_again_and_told_of(lab: Lab) -> None:
+    """At the next look, which a Node's change brings about here; the Node's Events say so."""
+    node = lab.nodes["control-plane"]
+    await said(node, *"iptables -w -t nat -F FLANNEL-POSTRTG".split())
+    lab.api.remove("worker-1")
+
+    async def told() -> bool:
+        return "OverlayRulesRepaired" in [event.reason for event in lab.api.events]
+
+    await eventually(told)
+    again = await said(node, *"iptables-save -t nat".split())
+    assert "-A FLANNEL-POSTRTG -s" in again
 
 
 async def test_what_somebody_set_down_stays_down_and_is_told_of(lab: Lab) -> None:

@@ -40,6 +40,10 @@ class NetworkWatch:
             if finding not in self._down:
                 self._tell(finding, workers)
         self._down = down
+        # Nothing reaches any of its pods.
+        await self._agent.network_is(
+            "; ".join(f.text for f in findings if f in down and not f.sandbox_id)
+        )
 
     def _tell(self, finding: Finding, workers: Mapping[str, PodWorker]) -> None:
         log.warning("%s: %s", self._node.node.name, finding.text)

@@ -47,6 +47,8 @@ class NodeAgent:
         self._changed = asyncio.Event()
         self._believed_dead = asyncio.Event()
         self._posted_at = 0.0
+        self._trouble = ""
+        """Why the pods' network, once made, carries nothing now."""
         self._uid = ""
 
     async def run(self) -> None:
@@ -173,6 +175,7 @@ class NodeAgent:
             before=current.status.conditions,
             network_ready=context.network_ready.is_set(),
             now=format_time(context.clock()),
+            trouble=self._trouble,
         )
 
     async def _renew_lease(self) -> None:
@@ -199,6 +202,13 @@ class NodeAgent:
                 raise
             await self._node.client.create(lease)
 
+    async def network_is(self, trouble: str) -> None:
+        """Hear how the network is; empty: well. The Node says so at once."""
+        if trouble != self._trouble:
+            self._trouble = trouble
+            self._tell(*_verdict(self._name, trouble))
+            await self._post(force=True)
+
     def warn(self, reason: str, message: str) -> None:
         """Make an Event of what should not be."""
         self._tell(reason, message, type="Warning")
@@ -214,6 +224,11 @@ class NodeAgent:
             )
             found.metadata.uid = self._uid
         self._node.events.event(found, type, reason, message)
+
+
+def _verdict(node: str, trouble: str) -> tuple[str, str]:
+    reason = "NodeNotReady" if trouble else "NodeReady"
+    return reason, f"Node {node} status is now: {reason}"
 
 
 def _differs(status: NodeStatus, posted: NodeStatus) -> bool:
