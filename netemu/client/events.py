@@ -25,7 +25,7 @@ from netemu.model.schema import ApiObject
 
 log = logging.getLogger(__name__)
 
-_REMEMBERED = 4096
+_REMEMBERED = 1024
 _SAME_FOR_S = 600
 _MOST_UNSENT = 10_000
 

@@ -21,7 +21,8 @@ Key = tuple[str, str]
 
 _REMEMBERED_S = 60.0
 _REMEMBERED_LEAST = 256
-_REMEMBERED_MOST = 4096
+_REMEMBERED_MOST = 1024
+"""Each is a whole object. Who begins further back is served from the store."""
 
 
 class ResourceCache:
@@ -144,9 +145,12 @@ class ResourceCache:
         return self._keys[first : bisect_left(self._keys, (namespace + "\0", ""))]
 
     def _remember(self, happening: Happening) -> None:
-        past = self._past
-        past.append(happening)
-        horizon = happening.seconds - _REMEMBERED_S
+        self._past.append(happening)
+        self.forget_old(happening.seconds)
+
+    def forget_old(self, now: float) -> None:
+        """Let go of the past that is too old at this time of the loop, or too much."""
+        past, horizon = self._past, now - _REMEMBERED_S
         while len(past) > _REMEMBERED_MOST or (
             len(past) > _REMEMBERED_LEAST and past[0].seconds < horizon
         ):

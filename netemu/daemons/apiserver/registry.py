@@ -273,7 +273,10 @@ class Registry:
             self._allocator.adopt(cast("Service", service.obj))
 
     async def compact(self, *, keep: int) -> None:
-        """Let the store forget all but the last `keep` changes."""
+        """Let the store forget all but the last `keep` changes, and the caches what is old."""
+        now = asyncio.get_running_loop().time()
+        for cache in self._caches.values():
+            cache.forget_old(now)
         await self._store.compact(max(0, self._store.revision - keep))
 
     def close(self) -> None:
