@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 
 import click
 
+from netemu.cli._completion import known_clusters
 from netemu.errors import MissingFacility, UserError
 from netemu.host import clusters
 
@@ -24,6 +25,7 @@ def cluster_option(function: F) -> F:
         metavar="NAME",
         default="",
         envvar="NETEMU_CLUSTER",
+        shell_complete=known_clusters,
         help="Which cluster; not needed when there is only one.",
     )(function)
 
@@ -33,7 +35,9 @@ def cluster_argument(function: F) -> F:
     by_option = click.option(
         "--cluster", "name_option", metavar="NAME", default="", help="The same."
     )
-    by_place = click.argument("name", required=False, default="", metavar="[CLUSTER]")
+    by_place = click.argument(
+        "name", required=False, default="", metavar="[CLUSTER]", shell_complete=known_clusters
+    )
 
     @functools.wraps(function)
     def with_name(*, name: str, name_option: str, **others: Any) -> Any:

@@ -15,10 +15,14 @@ import click
 from netemu import __version__, cli, plugins
 from netemu.errors import ApiError, HostError, MissingFacility, UserError
 
-_ORDER = (
+_GROUPS = {
     # As people meet them.
-    "demo up status stop start down node run apply get delete exec logs shell doctor vm bench"
-).split()
+    "Clusters": "demo up status stop start down node",
+    "Objects and pods": "apply get delete exec logs shell",
+    "Scenarios": "run vm",
+    "This host": "doctor bench completion uninstall",
+}
+_ORDER = " ".join(_GROUPS.values()).split()
 
 
 class VerbGroup(click.Group):
@@ -27,6 +31,27 @@ class VerbGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         found = plugins.names(cli)
         return [v for v in _ORDER if v in found] + [v for v in found if v not in _ORDER]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs in groups, each with its one line."""
+        there = self.list_commands(ctx)
+        groups = {
+            title: [v for v in words.split() if v in there] for title, words in _GROUPS.items()
+        }
+        groups["More"] = [verb for verb in there if verb not in _ORDER]
+        width = max(map(len, there))
+        for title, verbs in groups.items():
+            rows = [
+                (f"{v:<{width}}", self._line_of(ctx, v, formatter.width - width - 6)) for v in verbs
+            ]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+    def _line_of(self, ctx: click.Context, verb: str, limit: int) -> str:
+        command = self.get_command(ctx, verb)
+        assert command is not None
+        return command.get_short_help_str(limit)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         try:

@@ -7,21 +7,29 @@ from pathlib import Path
 
 import click
 
+from netemu.cli._completion import files
 from netemu.cli._options import cluster_option, need_root
 from netemu.errors import UserError
 from netemu.host.text_files import read_text
 
 
 @click.command(
+    short_help="Create or change the objects of manifests.",
     epilog="""\b
 Examples:
   sudo netemu apply -f web.yaml
   sudo netemu apply -f manifests/ -n shop
   cat web.yaml | sudo netemu apply -f -
-"""
+""",
 )
 @click.option(
-    "-f", "--file", "files", multiple=True, metavar="FILE|FOLDER|-", help="Manifests; once or more."
+    "-f",
+    "--file",
+    "files",
+    multiple=True,
+    metavar="FILE|FOLDER|-",
+    shell_complete=files,
+    help="Manifests; once or more.",
 )
 @click.option("-n", "--namespace", default="default", show_default=True)
 @cluster_option

@@ -6,6 +6,7 @@ import asyncio
 
 import click
 
+from netemu.cli._completion import kinds
 from netemu.cli._options import cluster_option, need_root
 from netemu.errors import ApiError, UserError
 
@@ -20,7 +21,7 @@ Examples:
   sudo netemu delete -f web.yaml
 """
 )
-@click.argument("objects", nargs=-1, metavar="KIND NAME… | KIND/NAME…")
+@click.argument("objects", nargs=-1, metavar="KIND NAME… | KIND/NAME…", shell_complete=kinds)
 @click.option(
     "-f",
     "--file",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from netemu.cli._completion import demos
 from netemu.cli._options import need_root, strict_images_option
 from netemu.errors import UserError
 
@@ -20,7 +21,7 @@ Examples:
   sudo netemu demo rolling-update
 """,
 )
-@click.argument("name", default="first-service")
+@click.argument("name", default="first-service", shell_complete=demos)
 @strict_images_option
 def demo(name: str, strict_images: bool) -> None:
     """Bring up three nodes, run a scenario on them with real packets, remove them again."""

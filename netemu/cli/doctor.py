@@ -33,6 +33,7 @@ _HEADINGS = {
 
 
 @click.command(
+    short_help="Look for what this host lacks or what ails a cluster.",
     epilog="""\b
 Examples:
   sudo netemu doctor                 this host
@@ -40,7 +41,7 @@ Examples:
   sudo netemu doctor netemu          a cluster: each part, and what its API says
   sudo netemu doctor --verbose       what is fine, too, each with a line of its own
   sudo netemu doctor -o json | jq -r '.checks[] | select(.verdict == "missing") | .remedy'
-"""
+""",
 )
 @cluster_argument
 @click.option("-v", "--verbose", is_flag=True, help="A line for what is fine, too.")

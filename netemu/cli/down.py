@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from netemu.cli._completion import known_clusters
 from netemu.cli._options import need_root
 from netemu.errors import UserError
 
@@ -17,7 +18,7 @@ Examples:
   sudo netemu down --all           every cluster, and what crashed ones left
 """,
 )
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=known_clusters)
 @click.option("--name", "name_option", metavar="NAME", help="Which cluster.")
 @click.option("--all", "everything", is_flag=True, help="Every cluster of this host.")
 @click.option("--keep-logs", is_flag=True, help="Leave /var/lib/netemu/NAME/log.")

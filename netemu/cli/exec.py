@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from netemu.cli._completion import pods
 from netemu.cli._options import cluster_option, need_root
 
 _WITH_VALUE = ("-c", "--container", "-n", "--namespace", "--cluster")
@@ -26,7 +27,7 @@ Examples:
 @click.option("-t", "--tty", "tty", is_flag=True, help="Give the command a terminal.")
 @click.option("-n", "--namespace", default="default", show_default=True)
 @cluster_option
-@click.argument("pod", metavar="POD | KIND/NAME")
+@click.argument("pod", metavar="POD | KIND/NAME", shell_complete=pods)
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def exec_(
     container: str,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from netemu.cli._completion import kinds
 from netemu.cli._options import cluster_option, need_root
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ Examples:
   sudo netemu get pods -l app=web
 """
 )
-@click.argument("kind", metavar="KIND[,KIND…] | KIND/NAME… | all")
-@click.argument("names", nargs=-1)
+@click.argument("kind", metavar="KIND[,KIND…] | KIND/NAME… | all", shell_complete=kinds)
+@click.argument("names", nargs=-1, shell_complete=kinds)
 @click.option("-n", "--namespace", default="default", show_default=True)
 @click.option("-A", "--all-namespaces", "everywhere", is_flag=True, help="Of every namespace.")
 @click.option("-l", "--selector", default="", help="Labels: app=web,tier!=db.")

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from netemu.cli._completion import pods
 from netemu.cli._options import cluster_option, need_root
 
 
@@ -17,7 +18,7 @@ Examples:
   sudo netemu logs pod/web-1 -c sidecar --previous --tail 20
 """
 )
-@click.argument("pod", metavar="POD | KIND/NAME")
+@click.argument("pod", metavar="POD | KIND/NAME", shell_complete=pods)
 @click.option("-c", "--container", default="", help="Which of the pod's containers.")
 @click.option("-f", "--follow", is_flag=True, help="Go on as more is said.")
 @click.option("-p", "--previous", is_flag=True, help="Of the run before the last restart.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from netemu.cli._attended import have_daemon
+from netemu.cli._completion import nodes
 from netemu.cli._options import choose_cluster, cluster_option, need_root
 from netemu.errors import UserError
 
@@ -62,7 +63,7 @@ def _label(text: str) -> tuple[str, str]:
 
 
 @node.command(epilog="Example: sudo netemu node remove worker-2")
-@click.argument("name")
+@click.argument("name", shell_complete=nodes)
 @cluster_option
 def remove(name: str, cluster: str) -> None:
     """Switch a node off for good and delete its Node object and its pods, without a drain."""
@@ -74,7 +75,7 @@ def remove(name: str, cluster: str) -> None:
 
 
 @node.command(epilog="Example: sudo netemu node kill worker-1")
-@click.argument("name")
+@click.argument("name", shell_complete=nodes)
 @cluster_option
 def kill(name: str, cluster: str) -> None:
     """Take a node's power away: all that runs there is gone at once.
@@ -90,7 +91,7 @@ def kill(name: str, cluster: str) -> None:
 
 
 @node.command(epilog="Example: sudo netemu node start worker-1")
-@click.argument("name")
+@click.argument("name", shell_complete=nodes)
 @cluster_option
 def start(name: str, cluster: str) -> None:
     """Boot a node that was killed, with the addresses it had; its pods start again."""
@@ -102,7 +103,7 @@ def start(name: str, cluster: str) -> None:
 
 
 @node.command(epilog="Example: sudo netemu node partition worker-1")
-@click.argument("name")
+@click.argument("name", shell_complete=nodes)
 @cluster_option
 def partition(name: str, cluster: str) -> None:
     """Cut a node's cable at the switch. What runs there goes on, but nobody hears of it."""
@@ -114,7 +115,7 @@ def partition(name: str, cluster: str) -> None:
 
 
 @node.command(epilog="Example: sudo netemu node heal worker-1")
-@click.argument("name")
+@click.argument("name", shell_complete=nodes)
 @cluster_option
 def heal(name: str, cluster: str) -> None:
     """Mend the cable of a node that was partitioned."""

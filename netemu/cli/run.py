@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from netemu.cli._completion import files, known_clusters
 from netemu.cli._options import need_root, output_option, strict_images_option
 from netemu.errors import UserError
 
@@ -30,8 +31,14 @@ Examples:
   sudo netemu run my.yaml --cluster lab     on a cluster that is there
 """,
 )
-@click.argument("scenarios", metavar="FILE...", nargs=-1, required=True)
-@click.option("--cluster", metavar="NAME", default="", help="Use this cluster, and leave it.")
+@click.argument("scenarios", metavar="FILE...", nargs=-1, required=True, shell_complete=files)
+@click.option(
+    "--cluster",
+    metavar="NAME",
+    default="",
+    shell_complete=known_clusters,
+    help="Use this cluster, and leave it.",
+)
 @click.option("--keep", is_flag=True, help="Leave the scenario's cluster when it is over.")
 @click.option("--junit", metavar="FILE", default="", help="Write a report for CI systems, too.")
 @strict_images_option

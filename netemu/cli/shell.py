@@ -10,6 +10,7 @@ import sys
 import click
 
 from netemu.cli._attended import have_daemon
+from netemu.cli._completion import places
 from netemu.cli._options import choose_cluster, cluster_option, need_root
 from netemu.errors import HostError, UserError
 
@@ -29,7 +30,7 @@ Examples:
 )
 @cluster_option
 @click.option("-n", "--namespace", default="default", show_default=True)
-@click.argument("place", metavar="NODE | pod/NAME | switch")
+@click.argument("place", metavar="NODE | pod/NAME | switch", shell_complete=places)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def shell(cluster: str, namespace: str, place: str, command: tuple[str, ...]) -> None:
     """Open a shell in the namespaces of a node or a pod, with the tools of the host.

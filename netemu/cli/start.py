@@ -7,6 +7,7 @@ import time
 
 import click
 
+from netemu.cli._completion import known_clusters
 from netemu.cli._options import need_root
 
 
@@ -18,7 +19,7 @@ Examples:
   sudo netemu start lab            one of several
 """,
 )
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=known_clusters)
 @click.option("--name", "name_option", metavar="NAME", help="Which cluster.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 def start(name: str | None, name_option: str | None, quiet: bool) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from netemu.cli._completion import known_clusters
 from netemu.cli._options import output_option
 from netemu.errors import UserError
 from netemu.host import clusters
@@ -20,7 +21,7 @@ Examples:
   sudo netemu status -o json | jq -r '.clusters[0].kubeconfig'
 """
 )
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=known_clusters)
 @output_option
 def status(name: str | None, output: str) -> None:
     """Show the clusters of this host.

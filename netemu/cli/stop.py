@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from netemu.cli._completion import known_clusters
 from netemu.cli._options import choose_cluster, need_root
 from netemu.errors import UserError
 
@@ -17,7 +18,7 @@ Examples:
   sudo netemu start lab            the same Pods again, with the same addresses
 """,
 )
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=known_clusters)
 @click.option("--name", "name_option", metavar="NAME", help="Which cluster.")
 def stop(name: str | None, name_option: str | None) -> None:
     """End daemon, nodes, containers and links, as a shutdown of all its hosts would.

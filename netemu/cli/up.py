@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from netemu.cli._completion import files, known_clusters
 from netemu.cli._options import DEFAULT_NAME, need_root, strict_images_option
 
 if TYPE_CHECKING:
@@ -24,10 +25,12 @@ Examples:
   sudo netemu up --config cluster.yaml    as a file of kind Cluster says
 """
 )
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=known_clusters)
 @click.option("--name", "name_option", metavar="NAME", help=f"Default: {DEFAULT_NAME}.")
 @click.option("--nodes", type=int, help="How many, the control plane included. Default: 3.")
-@click.option("-f", "--config", metavar="FILE", help="A cluster file (kind: Cluster).")
+@click.option(
+    "-f", "--config", metavar="FILE", shell_complete=files, help="A cluster file (kind: Cluster)."
+)
 @click.option("--overlay", metavar="NAME", help="How pods of different nodes reach each other.")
 @click.option("--proxy-mode", metavar="MODE", help="How Services are programmed.")
 @click.option("--iptables", metavar="FLAVOUR", help="auto, nft or legacy.")

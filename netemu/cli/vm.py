@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from netemu.cli._completion import files
 from netemu.cli._options import output_option
 from netemu.errors import UserError
 
@@ -20,7 +21,7 @@ _SCENARIO_FILES = (".yaml", ".yml", ".json")
 
 
 @click.group(
-    short_help="Run netemu in a virtual machine: without root, on a kernel that has it all.",
+    short_help="Run netemu in a virtual machine, without root.",
     epilog="""\b
 Examples:
   netemu vm run scenarios/first-service.yaml
@@ -84,7 +85,7 @@ Examples:
 """,
 )
 @machine_options
-@click.argument("scenario", metavar="FILE")
+@click.argument("scenario", metavar="FILE", shell_complete=files)
 @output_option
 def run(scenario: str, output: str, **machine: Any) -> None:
     """Run a scenario, as 'netemu run' does, in a machine of its own.
