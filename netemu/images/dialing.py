@@ -2,26 +2,51 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ssl  # Who speaks TLS has imported it.
 
 _MOST = 4 << 20
 
 
 def get(host: str, port: int, path: str, *, timeout_s: float) -> str:
     """Return the body of `http://host:port/path`, whatever the status."""
-    with socket.create_connection((host, port), timeout_s) as connection:
-        target = path if path.startswith("/") else f"/{path}"
-        head = f"GET {target} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
-        connection.sendall(head.encode())
+    return fetch(host, port, path, timeout_s=timeout_s)[1].decode(errors="replace")
+
+
+def fetch(
+    host: str,
+    port: int,
+    path: str,
+    *,
+    timeout_s: float,
+    headers: Mapping[str, str] | None = None,
+    tls: ssl.SSLContext | None = None,
+) -> tuple[int, bytes]:
+    """Return status and body of one GET; OSError or ValueError if there are none."""
+    target = path if path.startswith("/") else f"/{path}"
+    lines = {"Host": f"{host}:{port}", "Connection": "close", **(headers or {})}
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    with contextlib.ExitStack() as stack:
+        connection = stack.enter_context(socket.create_connection((host, port), timeout_s))
+        if tls is not None:
+            wrapped = tls.wrap_socket(connection, server_hostname=host)
+            connection = stack.enter_context(wrapped)
+        connection.sendall(f"GET {target} HTTP/1.1\r\n{head}\r\n".encode())
         answer = b""
         while len(answer) < _MOST and (data := connection.recv(65536)):
             answer += data
     head_bytes, separator, body = answer.partition(b"\r\n\r\n")
-    if not separator:
+    words = head_bytes.split(None, 2)
+    if not separator or len(words) < 2 or not words[1].isdigit():
         raise ConnectionResetError("the answer is no HTTP")
     if b"transfer-encoding: chunked" in head_bytes.lower():
         body = _join_chunks(body)
-    return body.decode(errors="replace")
+    return int(words[1]), body
 
 
 def _join_chunks(body: bytes) -> bytes:

@@ -13,6 +13,7 @@ REASONS = {
     307: "Temporary Redirect",
     308: "Permanent Redirect",
     400: "Bad Request",
+    403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
     412: "Precondition Failed",
