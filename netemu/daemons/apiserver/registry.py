@@ -2,8 +2,8 @@
 
 All objects are in memory, decoded and encoded; a read never touches the store. A write
 is one straight line: prepare, default, admit, validate, compare and swap in the store,
-then the cache, then the watchers. One lock makes the lines follow each other, so that
-what a write was decided on is what it is applied to. The decisions themselves are
+then the cache, then the watchers (`commits.py`). One lock makes the lines follow each
+other, so that what a write was decided on is what it is applied to. The decisions are
 `netemu.core.apiserver`'s; here they only meet the objects that they are about.
 """
 
@@ -23,6 +23,7 @@ from netemu.core.apiserver import admission, defaults, deletion, patch, strategy
 from netemu.core.apiserver.allocation import ServiceAllocator
 from netemu.daemons.apiserver import managers, patience, recall, versions
 from netemu.daemons.apiserver.cache import ResourceCache
+from netemu.daemons.apiserver.commits import Commits, refuse
 from netemu.daemons.apiserver.consistency import (
     check_kind,
     check_name,
@@ -30,17 +31,17 @@ from netemu.daemons.apiserver.consistency import (
     converted,
     place,
 )
-from netemu.daemons.apiserver.refusals import already_exists, conflict, not_found
+from netemu.daemons.apiserver.refusals import already_exists, not_found
 from netemu.daemons.apiserver.selection import Selection
 from netemu.daemons.apiserver.watching import Kept, Watcher
-from netemu.errors import ApiError, HostError
+from netemu.errors import ApiError
 from netemu.model import codec
 from netemu.model.clock import format_time
 from netemu.model.core_v1 import Namespace, Pod, Service, ServiceAccount
 from netemu.model.kinds import RESOURCES, Resource, by_type
 from netemu.model.meta_v1 import DeleteOptions, ObjectMeta, Preconditions
 from netemu.model.schema import ApiObject, Kinded, Time
-from netemu.storage.contract import RevisionConflict, Store
+from netemu.storage.contract import Store
 
 T = TypeVar("T", bound=ApiObject)
 
@@ -70,17 +71,20 @@ class Registry:
     ) -> None:
         self._store = store
         self._toleration_s = toleration_s
-        self._allocator = allocator
         self._clock = clock
         self._lock = asyncio.Lock()
         self._caches = {resource.plural: ResourceCache(resource) for resource in RESOURCES}
-        self.writes = 0
+        self._commits = Commits(store, allocator, self._caches)
 
     # Reads.
 
     @property
     def revision(self) -> int:
         return self._store.revision
+
+    @property
+    def writes(self) -> int:
+        return self._commits.count
 
     @property
     def watchers(self) -> int:
@@ -152,7 +156,7 @@ class Registry:
             new = decide(old.obj)
             if dry_run or strategy.is_noop(new, old.obj):
                 return old
-            return await self._commit(resource, new, old)
+            return await self._commits.commit(resource, new, old)
 
     async def patch(
         self,
@@ -231,9 +235,9 @@ class Registry:
             if options.dry_run:
                 kept = Kept(plan.object, codec.encode(plan.object), old.revision)
             elif plan.remove:
-                kept = await self._remove(resource, plan.object, old)
+                kept = await self._commits.remove(resource, plan.object, old)
             elif plan.changed:
-                kept = await self._commit(resource, plan.object, old)
+                kept = await self._commits.commit(resource, plan.object, old)
             return Deleted(kept, plan.answer)
 
     async def delete_collection(
@@ -270,7 +274,7 @@ class Registry:
                 cache.load(versions.decode(cache.resource, entry.value, entry.revision))
             cache.forget_before(began)
         for service in self.cache(by_type(Service)).select(Selection()):
-            self._allocator.adopt(cast("Service", service.obj))
+            self._commits.allocator.adopt(cast("Service", service.obj))
 
     async def compact(self, *, keep: int) -> None:
         """Let the store forget all but the last `keep` changes, and the caches what is old."""
@@ -300,13 +304,13 @@ class Registry:
             lookup=self,
             toleration_s=self._toleration_s,
         )
-        self._refuse(resource, obj, validation.validate_create(obj, resource))
+        refuse(resource, obj, validation.validate_create(obj, resource))
         if self.cache(resource).get(obj.metadata.namespace, obj.metadata.name):
             raise already_exists(resource, obj.metadata.name)
-        self._allocate(resource, obj, None, dry_run=dry_run)
+        self._commits.allocate(resource, obj, None, dry_run=dry_run)
         if dry_run:
             return Kept(obj, codec.encode(obj), 0)
-        return await self._commit(resource, obj, None)
+        return await self._commits.commit(resource, obj, None)
 
     def _prepare_create(self, resource: Resource, obj: ApiObject) -> None:
         """Give the object its identity, with a generated name that is free."""
@@ -334,6 +338,22 @@ class Registry:
         dry_run: bool,
     ) -> Kept:
         """Store `new` for `old`, which `manager` wants; None if that is recorded already."""
+        self._prepare_replace(resource, new, old, subresource, manager)
+        new.metadata.resource_version = old.obj.metadata.resource_version
+        if strategy.is_noop(new, old.obj):
+            return old
+        if not subresource:
+            self._commits.allocate(resource, new, old.obj, dry_run=dry_run)
+        if dry_run:
+            return Kept(new, codec.encode(new), old.revision)
+        if deletion.after_update(new):
+            return await self._commits.remove(resource, new, old)
+        return await self._commits.commit(resource, new, old)
+
+    def _prepare_replace(
+        self, resource: Resource, new: ApiObject, old: Kept, subresource: str, manager: str | None
+    ) -> None:
+        """Make `new` what may take the place of `old`; ApiError if it may not."""
         check_preconditions(resource, new, old)
         defaults.apply_defaults(new)
         strategy.prepare_update(new, old.obj, resource=resource, subresource=subresource)
@@ -353,60 +373,7 @@ class Registry:
             lookup=self,
             toleration_s=self._toleration_s,
         )
-        self._refuse(resource, new, validation.validate_update(new, old.obj, resource))
-        new.metadata.resource_version = old.obj.metadata.resource_version
-        if strategy.is_noop(new, old.obj):
-            return old
-        if not subresource:
-            self._allocate(resource, new, old.obj, dry_run=dry_run)
-        if dry_run:
-            return Kept(new, codec.encode(new), old.revision)
-        if deletion.after_update(new):
-            return await self._remove(resource, new, old)
-        return await self._commit(resource, new, old)
-
-    async def _remove(self, resource: Resource, last: ApiObject, old: Kept) -> Kept:
-        kept = await self._commit(resource, last, old, deleted=True)
-        if isinstance(last, Service):
-            self._allocator.release(last)
-        return kept
-
-    async def _commit(
-        self, resource: Resource, obj: ApiObject, old: Kept | None, *, deleted: bool = False
-    ) -> Kept:
-        # The object says its revision itself, so the revision is foreseen; a store that
-        # others write to as well may give another, and then the object is stamped again.
-        foreseen = self._store.revision + 1
-        kept = versions.stamped(obj, foreseen)
-        write = self._store.delete if deleted else self._store.put
-        expected = old.revision if old else 0
-        try:
-            revision = await write(versions.key(resource, obj), kept.encoded, expected=expected)
-        except RevisionConflict as error:
-            raise conflict(resource, obj.metadata.name) from error
-        except HostError as error:
-            if isinstance(obj, Service):
-                self._allocator.revert(obj, cast("Service | None", old and old.obj))
-            raise ApiError(500, "InternalError", str(error)) from error
-        if revision != foreseen:
-            kept = versions.stamped(obj, revision)
-        self.writes += 1
-        self.cache(resource).apply(versions.happening(kept, old, deleted=deleted))
-        return kept
-
-    def _allocate(
-        self, resource: Resource, new: ApiObject, old: ApiObject | None, *, dry_run: bool
-    ) -> None:
-        if not isinstance(new, Service):
-            return
-        before = cast("Service | None", old)
-        self._refuse(resource, new, self._allocator.allocate(new, before, secrets.randbelow))
-        if dry_run:
-            self._allocator.revert(new, before)
-
-    def _refuse(self, resource: Resource, obj: ApiObject, errors: list[Any]) -> None:
-        if errors:
-            raise validation.invalid(resource, obj.metadata.name, errors)
+        refuse(resource, new, validation.validate_update(new, old.obj, resource))
 
     def _now(self) -> Time:
         return format_time(self._clock())
