@@ -24,13 +24,17 @@ from netemu.cluster.access import open_client
 from netemu.errors import HostError
 from netemu.host import clusters
 from netemu.host.runtime import ZygoteRuntime
-from netemu.lab.bench.contract import NODES, PODS
 from netemu.model.apps_v1 import Deployment, DeploymentSpec
 from netemu.model.core_v1 import Container, ContainerPort, PodSpec, PodTemplateSpec
 from netemu.model.meta_v1 import LabelSelector, ObjectMeta
 from netemu.model.runtime import ContainerState, SandboxState
 
 T = TypeVar("T")
+
+PODS = 100
+"""How many Pods the figures that need many are about."""
+NODES = 3
+"""As many as `up` makes without being asked."""
 
 _NAMESPACE = "default"
 _DEPLOYMENT = "bench"

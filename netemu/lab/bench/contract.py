@@ -15,11 +15,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from netemu.lab.bench.bed import Bed
 
-PODS = 100
-"""How many Pods the figures that need many are about."""
-NODES = 3
-"""As many as `up` makes without being asked."""
-
 
 @dataclass(frozen=True, slots=True)
 class Target:

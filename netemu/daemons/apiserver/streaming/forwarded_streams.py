@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
-from netemu.daemons.apiserver.streaming.port_forward import port_number
+from netemu.daemons.apiserver.streaming.asked_ports import port_number
 from netemu.daemons.apiserver.streaming.spdy import (
     RefusedStreamError,
     SpdyConnection,

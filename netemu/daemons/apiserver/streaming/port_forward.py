@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from netemu.daemons.apiserver.refusals import bad_request
 from netemu.daemons.apiserver.streaming import upgrade, websocket_channels
+from netemu.daemons.apiserver.streaming.asked_ports import asked_ports
 from netemu.errors import HostError
 from netemu.host.contract import SandboxPorts
 from netemu.model.core_v1 import Pod
@@ -60,36 +60,6 @@ async def serve(request: web.BaseRequest, pod: Pod, open_ports: OpenPorts) -> we
         return socket
     finally:
         ports.close()
-
-
-def asked_ports(texts: list[str]) -> list[int]:
-    """Return the ports that a query asks for; ApiError 400."""
-    if not texts:
-        raise bad_request('query parameter "ports" is required')
-    found = []
-    for text in ",".join(texts).split(","):
-        if not text:
-            raise bad_request('query parameter "ports" cannot be empty')
-        try:
-            found.append(port_number(text))
-        except ValueError as error:
-            raise bad_request(str(error)) from error
-    return found
-
-
-def port_number(text: str) -> int:
-    """Return the port; ValueError in Kubernetes' words."""
-    if not (text.isascii() and text.isdecimal()):
-        why = "invalid syntax"
-    elif int(text) > 65535:
-        why = "value out of range"
-    elif int(text) == 0:
-        raise ValueError(f'port "{text}" must be > 0')
-    else:
-        return int(text)
-    raise ValueError(
-        f'unable to parse "{text}" as a port: strconv.ParseUint: parsing "{text}": {why}'
-    )
 
 
 def _complaint(pod: Pod, port: int, error: HostError) -> bytes:

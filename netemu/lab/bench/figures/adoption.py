@@ -6,8 +6,8 @@ import signal
 from typing import Final
 
 from netemu.errors import HostError
-from netemu.lab.bench.bed import Bed, timed
-from netemu.lab.bench.contract import PODS, Figure, Samples, Target
+from netemu.lab.bench.bed import PODS, Bed, timed
+from netemu.lab.bench.contract import Figure, Samples, Target
 
 _DEAD_WITHIN_S = 5.0
 

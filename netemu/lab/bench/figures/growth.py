@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from netemu.lab.bench.bed import Bed
-from netemu.lab.bench.contract import PODS, Figure, Samples, Target
+from netemu.lab.bench.bed import PODS, Bed
+from netemu.lab.bench.contract import Figure, Samples, Target
 from netemu.lab.bench.memory import descriptors, rss_mib
 
 _ROUNDS = 10
