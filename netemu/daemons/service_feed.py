@@ -109,6 +109,7 @@ class NodeFeed:
         self._feed = feed
         self._gate = gate
         self._seen: ServiceTable = ()
+        self._synced = asyncio.Event()
         self._unseen = asyncio.Event()
         """Something has changed that the node has not heard of yet."""
         self._listeners: list[Callable[[], None]] = []
@@ -117,8 +118,12 @@ class NodeFeed:
         self._listeners.append(tell)
 
     async def synced(self) -> None:
-        await self._feed.synced()
-        await self._gate.reached()
+        """Wait until the node has seen a whole table.
+
+        Before that nothing may be written: a node that knows of no Service would take its
+        rules away.
+        """
+        await self._synced.wait()
 
     def table(self) -> ServiceTable:
         if not self._unseen.is_set():
@@ -132,11 +137,15 @@ class NodeFeed:
         """Pass on what changes, when it gets through, until cancelled."""
         self._feed.subscribe(self._changed)
         try:
+            await self._feed.synced()
             while True:
-                await self._unseen.wait()
                 await self._gate.reached()
                 self._unseen.clear()
+                # At once: when somebody asks, there may be something unseen again.
+                self._seen = self._feed.table()
+                self._synced.set()
                 self._tell()
+                await self._unseen.wait()
         finally:
             self._feed.unsubscribe(self._changed)
 
