@@ -17,6 +17,7 @@ from netemu.host.netlink import Netlink
 _IFINFO = struct.Struct("=BxHiI")
 _HEADER_BYTES = 16
 _IFF_UP = 1
+_IFF_RUNNING = 0x40
 _ZERO = "00000000"
 
 
@@ -40,7 +41,19 @@ def ports_of(netlink: Netlink, bridge_index: int) -> dict[int, bool]:
 def pod_link_is_up(pod: Netlink) -> bool:
     """Whether the pod's end of its cable is there and set up."""
     index = pod.index_of(POD_LINK)
-    return bool(index) and dict(map(_index_and_state, pod.dump(links.show(index))))[index]
+    return bool(index) and bool(_flags(pod, index) & _IFF_UP)
+
+
+def has_carrier(netlink: Netlink, index: int) -> bool:
+    """Whether the kernel has seen that both ends of a cable are up: its bridge forwards then."""
+    return bool(_flags(netlink, index) & _IFF_RUNNING)
+
+
+def _flags(netlink: Netlink, index: int) -> int:
+    for data in netlink.dump(links.show(index)):
+        flags: int = _IFINFO.unpack_from(data, _HEADER_BYTES)[3]
+        return flags
+    return 0
 
 
 def _index_and_state(data: bytes) -> tuple[int, bool]:

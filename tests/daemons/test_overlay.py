@@ -530,6 +530,8 @@ async def test_many_pods_come_and_go_at_once(lab: Lab) -> None:
             tasks[7].cancel()
         addresses = {task.result() for task in tasks if not task.cancelled()}
         assert len(addresses) == 19
+        bridged = await said(lab.nodes["worker-1"], "bridge", "link", "show")
+        assert bridged.count("state forwarding") == bridged.count("master cni0") >= 20
         assert await reaches(lab.pods[0], max(addresses))
         async with asyncio.TaskGroup() as group:
             for n in range(20):
