@@ -1,12 +1,13 @@
 #!/bin/sh
 # netemu, on a machine that has nothing yet: makes a virtual environment inside this
 # checkout, installs what is missing, and hands over. Every verb works as
-# `./netemu.sh VERB`; four are this script's own:
+# `./netemu.sh VERB`; some are this script's own:
 #
 #     sudo ./netemu.sh test [PYTEST ARGUMENTS]     install, then run the tests
 #     sudo ./netemu.sh test --all                  those, the long proofs, and test-vm
 #     sudo ./netemu.sh test-vm [PYTEST ARGUMENTS]  tests of a whole host, in a virtual machine
 #     sudo ./netemu.sh link                        put `netemu` into /usr/local/bin
+#     sudo ./netemu.sh uninstall [--yes]           remove clusters, link, images, environment
 #     sudo ./netemu.sh install [--all|--vm]        only install; --all: what tests need, too,
 #                                                  --vm: what `netemu vm` needs
 #
@@ -82,6 +83,9 @@ install_packages() {
     # shellcheck disable=SC2086
     apt-get install -y -qq --no-install-recommends $missing >/dev/null ||
         fail "apt-get could not install $missing; see its message above"
+    # For `uninstall`, which says what it leaves.
+    # shellcheck disable=SC2086
+    printf '%s\n' $missing >>/var/lib/netemu-packages
 }
 
 # --- Python ------------------------------------------------------------------
@@ -147,7 +151,7 @@ hand_back() {
 # What needs a whole host runs in a virtual machine, on the machine's own namespaces: it has
 # no network but its own. Emulated, it is fifteen times slower, and tests wait for longer.
 test_vm() {
-    "$venv/bin/python" -m netemu vm exec --timeout "${NETEMU_VM_TEST_TIMEOUT_S:-900}" \
+    "$venv/bin/python" -m netemu vm exec --timeout "${NETEMU_VM_TEST_TIMEOUT_S:-1500}" --may-reboot \
         --env NETEMU_TEST_NAMESPACES=vm --env NETEMU_TEST_PATIENCE=10 \
         -- python3 -m pytest -p no:cacheprovider -v -m vm tests/vm "$@"
 }
@@ -213,13 +217,17 @@ case $verb in
         make_environment "$purpose"
         say "all is there in $venv; 'sudo $0 up' makes a cluster"
         ;;
+    uninstall)
+        [ -x "$venv/bin/python" ] || fail "there is no $venv: nothing is installed from here"
+        NETEMU_CALLED_AS=$0 exec "$venv/bin/python" -m netemu "$@"
+        ;;
     link)
         is_root || fail "writing to /usr/local/bin needs root: run 'sudo $0 link'"
         install_packages "$(needed_to run)"
         make_environment run
         printf '#!/bin/sh\nexec "%s/bin/python" -m netemu "$@"\n' "$venv" >/usr/local/bin/netemu
         chmod 755 /usr/local/bin/netemu
-        say "netemu is now /usr/local/bin/netemu; 'sudo rm /usr/local/bin/netemu' undoes it"
+        say "netemu is now /usr/local/bin/netemu; 'sudo netemu uninstall' undoes it"
         ;;
     *)
         if is_root; then

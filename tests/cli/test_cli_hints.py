@@ -108,8 +108,8 @@ def test_a_cluster_without_its_daemon_says_how_it_gets_one(netemu: Netemu):
         assert record
         record.process.end(grace_s=0.0)
         told = netemu("status", name).out
-        assert told.startswith(f"{name}: stopped\n")
-        assert f"'sudo netemu up {name}' starts its daemon again; pods and Services go on" in told
+        assert told.startswith(f"{name}: unattended\n")
+        assert f"pods and Services go on; 'sudo netemu up {name}'" in told
         down = netemu("down", name, other, name).out.splitlines()
         assert down[0] == f'cluster "{name}" removed'
         assert down[1].startswith(f'cluster "{other}" was not there')
