@@ -1,12 +1,12 @@
 """The store in one SQLite file: the default.
 
 The file is in WAL mode with `synchronous=NORMAL`: a committed write survives the
-death of the process, not necessarily that of the host, which takes the namespaces
-with it anyway. A write is one INSERT in one transaction (about 20 µs), made in the
-event loop's thread: handing it to another would cost more than it takes. The revision
-is the row's id. The connection holds the file's lock for as long as it is open, so a
-second process that opens it is refused, and the index of present keys can be kept in
-memory.
+death of the process at once, and that of the host a second later (`flushing.py`): what
+a crash of the host takes is the end of the log, never its middle. A write is one INSERT
+in one transaction (about 20 µs), made in the event loop's thread: handing it to another
+would cost more than it takes. The revision is the row's id. The connection holds the
+file's lock for as long as it is open, so a second process that opens it is refused, and
+the index of present keys can be kept in memory.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 
 from netemu.errors import HostError
 from netemu.storage.contract import Change, Compacted, Entry, RevisionConflict
+from netemu.storage.flushing import Flushing
 from netemu.storage.watching import Bell, follow
 
 _SCHEMA_VERSION = 1
@@ -64,6 +65,7 @@ class SqliteStore:
         # Compaction may have removed the newest row (a deletion's): its number stays taken.
         self._revision = max(self._mark("newest"), self._newest_row())
         self._bell = Bell()
+        self._flushing = Flushing(path.with_name(f"{path.name}-wal"))
 
     @property
     def revision(self) -> int:
@@ -150,6 +152,7 @@ class SqliteStore:
 
     async def close(self) -> None:
         self._bell.close()
+        self._flushing.close()
         self._database.close()
 
     def _expect(self, key: str, expected: int) -> None:
@@ -164,6 +167,7 @@ class SqliteStore:
         except sqlite3.Error as error:
             raise _refusal(error, f"writing {key}", self._path) from error
         self._revision = revision
+        self._flushing.due()
         self._bell.ring()
 
     def _entry(self, key: str, revision: int) -> Entry:

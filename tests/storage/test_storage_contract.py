@@ -13,6 +13,7 @@ import pytest
 
 from netemu.errors import HostError
 from netemu.storage.contract import Compacted, RevisionConflict, Store
+from netemu.storage.flushing import Flushing, flush
 from netemu.storage.memory import MemoryStore
 from netemu.storage.sqlite import SqliteStore
 
@@ -223,3 +224,32 @@ async def test_nothing_can_come_into_a_write(store: Store):
     for write in (store.put("/a", b"1", expected=0), store.delete("/a", b"1", expected=1)):
         with pytest.raises(StopIteration):
             write.send(None)
+
+
+async def test_writes_are_hurried_to_the_disk_once_however_many(caplog: pytest.LogCaptureFixture):
+    """Shown by a file that no disk can have: each time it is hurried, that is complained of."""
+    flushing = Flushing(Path("/dev/null"), within_s=0.01)
+
+    async def hurried(times: int) -> None:
+        async with asyncio.timeout(5):
+            while len(caplog.records) < times:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+
+    for _ in range(10):
+        flushing.due()
+    await hurried(1)
+    flushing.due()
+    await hurried(2)
+    flushing.due()
+    flushing.close()
+    assert len(caplog.records) == 3
+    assert "/dev/null does not reach the disk" in caplog.text
+
+
+async def test_a_store_hurries_its_log(tmp_path: Path):
+    """The file beside the store is the one that holds what was written last."""
+    store = SqliteStore(tmp_path / "db")
+    await store.put("/a", b"1", expected=0)
+    assert (tmp_path / "db-wal").stat().st_size > 0
+    await store.close()
+    flush(tmp_path / "db-wal")  # It is gone by now: nothing to hurry.
