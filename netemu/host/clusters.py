@@ -25,6 +25,7 @@ from typing import Any, TextIO
 import msgspec
 
 from netemu.errors import HostBusyError, UserError
+from netemu.host import mounts
 from netemu.host.processes import ProcessId, boot_id, start_ticks
 from netemu.model.settings import ClusterSettings
 
@@ -269,10 +270,12 @@ def remove_folders(name: str, *, keep_logs: bool) -> None:
 
 def remove_run_folder(name: str) -> None:
     """Remove what is of this boot only. Gone already is success."""
-    gone = RUN_ROOT / f".{name}{_GONE}"
+    gone, run = RUN_ROOT / f".{name}{_GONE}", ClusterFolders(name).run
+    for folder in (gone, run):
+        mounts.unmount_below(os.fspath(folder))
     shutil.rmtree(gone, ignore_errors=True)
     with contextlib.suppress(FileNotFoundError):
-        ClusterFolders(name).run.rename(gone)
+        run.rename(gone)
     shutil.rmtree(gone, ignore_errors=True)
 
 

@@ -52,6 +52,8 @@ class Mount(msgspec.Struct, kw_only=True, omit_defaults=True):
     tmpfs: bool = False
     size_bytes: int = 0
     propagation: str = ""
+    mounted_late: bool = False
+    """`source` is a mount of the host's that came after the runtime: emptyDir in memory."""
 
 
 class Resources(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -31,7 +30,7 @@ from netemu.daemons.kubelet.handlers import Handlers
 from netemu.daemons.kubelet.host_port_rules import HostPortRules
 from netemu.daemons.kubelet.network_watch import NetworkWatch
 from netemu.daemons.kubelet.node_agent import NodeAgent
-from netemu.daemons.kubelet.pod_dir import folders_of_all
+from netemu.daemons.kubelet.pod_dir import folders_of_all, remove_folder
 from netemu.daemons.kubelet.pod_worker import PodWorker
 from netemu.daemons.kubelet.sources import ObjectSources
 from netemu.daemons.kubelet.status_writer import StatusWriter
@@ -247,7 +246,7 @@ class Kubelet:
         known |= {pod.metadata.uid for pod in (await self._client.list(Pod)).items}
         for uid in folders.keys() - known:
             for folder in folders[uid]:
-                shutil.rmtree(folder, ignore_errors=True)
+                await asyncio.to_thread(remove_folder, folder)
 
     async def _keep_host_ports(self) -> None:
         """Follow the node's host ports, once all Pods that have them are known."""

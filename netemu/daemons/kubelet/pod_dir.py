@@ -1,7 +1,8 @@
 """A Pod's files on the host: its volumes, `/etc/hosts` and its kin, its logs.
 
-What is small, secret or of this boot only lies below the cluster's run directory, which
-is a tmpfs; `emptyDir` volumes and logs lie below its state directory.
+What is secret or asks for memory lies below the cluster's run directory, which is a
+tmpfs; what containers can write to, below its state directory, or in a tmpfs of its own
+that holds no more than it may: nobody else's room can be filled.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from netemu.errors import HostError
 from netemu.host.zygote import syscalls
 from netemu.model.core_v1 import Pod
 
+_EMPTY_DIRS = "volumes/kubernetes.io~empty-dir"
 _TEXT_MAX = 64 << 10
 """Kubernetes reads no more of a file of variables."""
 
@@ -36,17 +38,19 @@ class PodDir:
         context = pod.spec.security_context
         self._group = context.fs_group if context else None
         self._volumes: dict[str, str] = {}
+        self._mounted: set[str] = set()
+        """The volumes that are filesystems of their own."""
         self._made: set[str] = set()
 
     def write_etc(self, *, hosts: str, resolv_conf: str, hostname: str) -> None:
         """Write in place: containers hold mounts of these very files."""
-        self._make(self._run)
+        self._make(self._state)
         for name, text in (
             ("hosts", hosts),
             ("resolv.conf", resolv_conf),
             ("hostname", f"{hostname}\n"),
         ):
-            with open(f"{self._run}/{name}", "w", encoding="utf-8") as file:
+            with open(f"{self._state}/{name}", "w", encoding="utf-8") as file:
                 file.write(text)
 
     def set_up(self, plan: VolumePlan, tokens: Mapping[str, bytes]) -> None:
@@ -59,7 +63,11 @@ class PodDir:
         path = f"{root}/volumes/{plan.plugin}/{plan.name}"
         self._volumes[plan.name] = path
         if plan.kind is VolumeKind.EMPTY:
-            self._make_empty(path, plan.mode)
+            if plan.in_memory:
+                self._mount_empty(path, plan.mode, size_bytes=plan.size_bytes)
+                self._mounted.add(plan.name)
+            else:
+                self._make_empty(path, plan.mode)
             return
         self._make(path)
         files = {name: (file.data, file.mode) for name, file in plan.files.items()}
@@ -85,7 +93,20 @@ class PodDir:
         self._make(path)
         if self._group is not None:
             os.chown(path, -1, self._group)
-        os.chmod(path, mode | stat.S_ISGID if self._group is not None else mode)
+        os.chmod(path, self._shared(mode))
+
+    def _mount_empty(self, path: str, mode: int, *, size_bytes: int) -> None:
+        if os.path.ismount(path):
+            return
+        self._make(path)
+        options = [f"mode={self._shared(mode):o}"]
+        options += [f"gid={self._group}"] if self._group is not None else []
+        options += [f"size={size_bytes}"] if size_bytes else []
+        flags = syscalls.MS_NOSUID | syscalls.MS_NODEV
+        syscalls.mount("tmpfs", path, "tmpfs", flags, ",".join(options))
+
+    def _shared(self, mode: int) -> int:
+        return mode if self._group is None else mode | stat.S_ISGID
 
     def used_bytes(self, volume: str) -> int:
         """Return what a volume's files take up, as du counts it."""
@@ -121,16 +142,17 @@ class PodDir:
         with open(log, "a", encoding="utf-8"):
             pass  # Readers may come before the first line.
         return PodPaths(
-            hosts=f"{self._run}/hosts",
-            resolv_conf=f"{self._run}/resolv.conf",
-            hostname=f"{self._run}/hostname",
+            hosts=f"{self._state}/hosts",
+            resolv_conf=f"{self._state}/resolv.conf",
+            hostname=f"{self._state}/hostname",
             volumes=self._volumes,
+            mounted=self._mounted,
             termination_message=last_words,
             log=log,
         )
 
     def last_words(self, container: str, attempt: int) -> str:
-        return f"{self._run}/containers/{container}/{attempt}"
+        return f"{self._state}/containers/{container}/{attempt}"
 
     def log(self, container: str, attempt: int) -> str:
         return f"{self._logs}/{container}/{attempt}.log"
@@ -142,13 +164,13 @@ class PodDir:
     def remove_volumes(self) -> None:
         """Remove everything but the logs."""
         self._made.clear()
-        shutil.rmtree(self._run, ignore_errors=True)
-        shutil.rmtree(self._state, ignore_errors=True)
+        remove_folder(self._run)
+        remove_folder(self._state)
 
     def remove(self) -> None:
         """Remove everything."""
         self.remove_volumes()
-        shutil.rmtree(self._logs, ignore_errors=True)
+        remove_folder(self._logs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +190,15 @@ def _disk_usage(folder: str) -> int:
                 if entry.is_dir(follow_symlinks=False):
                     total += _disk_usage(entry.path)
     return total
+
+
+def remove_folder(path: str) -> None:
+    """Remove one of a Pod's folders, with the filesystems in memory that are mounted in it."""
+    with contextlib.suppress(FileNotFoundError), os.scandir(f"{path}/{_EMPTY_DIRS}") as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):  # It is a plain folder.
+                syscalls.unmount(entry.path)
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def folders_of_all(*, state_dir: PurePosixPath, run_dir: PurePosixPath) -> dict[str, list[str]]:

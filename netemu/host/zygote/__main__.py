@@ -118,6 +118,7 @@ def _only_one(run_dir: str) -> Iterator[bool]:
 def _live(options: argparse.Namespace, said: int) -> None:
     setproctitle.setproctitle(f"netemu: zygote {options.cluster}")
     programs = _preload(options.preload)
+    host_mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
     syscalls.unshare(syscalls.CLONE_NEWNS)
     syscalls.mount("", "/", flags=syscalls.MS_REC | syscalls.MS_SLAVE)
     syscalls.prctl(syscalls.PR_SET_THP_DISABLE, 1)
@@ -126,6 +127,7 @@ def _live(options: argparse.Namespace, said: int) -> None:
         run_dir=options.run_dir,
         state_dir=options.state_dir,
         programs=programs,
+        host_mounts=host_mounts,
     )
     listener = _listen(f"{options.run_dir}/zygote.sock")
     # What is there now is shared with every child, as long as nobody touches it.

@@ -19,7 +19,7 @@ from netemu.host.zygote import program, syscalls
 from netemu.host.zygote.cgroup import Cgroups
 from netemu.host.zygote.children import StartError, Voice, reset_signals
 from netemu.host.zygote.confinement import confine, limit
-from netemu.host.zygote.rootfs import Stage, enter_root
+from netemu.host.zygote.rootfs import Stage, copy_late_mounts, enter_root
 from netemu.model.runtime import ContainerSpec
 
 POD_NAMESPACES = ("net", "uts", "ipc")
@@ -34,6 +34,8 @@ class Surroundings:
     cgroups: Cgroups
     bounds: int
     """Capabilities that this host can give at all."""
+    host_mounts: int
+    """The host's mount namespace; the zygote's own is another."""
     programs: Mapping[str, str]
     """Programs that are built in: the path or name that people type → entrypoint."""
 
@@ -48,7 +50,7 @@ def become_container(
     voice: Voice,
 ) -> int:
     """Become the container's first process; return its exit code if it is a function."""
-    _begin(voice, streams)
+    _begin(voice, (*streams, around.host_mounts))
     setproctitle.setproctitle(spec.title)
     entrypoint = program.Entrypoint(spec.entrypoint) if spec.entrypoint else None
     limit(spec)
@@ -57,8 +59,9 @@ def become_container(
         syscalls.join_namespaces(pause, POD_NAMESPACES)
     except FileNotFoundError:
         raise StartError("the sandbox is gone") from None
+    late = copy_late_mounts(spec.mounts, around.host_mounts)
     syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWCGROUP)
-    enter_root(spec, around.stage, hostname=hostname)
+    enter_root(spec, around.stage, hostname=hostname, late=late)
     _connect(spec.tty, streams, voice, keep=entrypoint.descriptors() if entrypoint else ())
     _enter_folder(spec.cwd)
     confine(spec, bounds=around.bounds)

@@ -2,9 +2,9 @@
 
 `Stage` is the zygote's: a tmpfs in its private mount namespace with the masks, the
 Pods' shared memory and a place to mount roots at. `enter_root` runs in the child,
-in a mount namespace of its own. It pivots first and mounts the rest afterwards,
-with the old root as its working directory: targets are resolved in the new root, so
-that no link in it leads out, sources in the old.
+in a mount namespace of its own. It pivots first, with the old root as its working
+directory: sources are found there. Volumes are mounted when that is gone, by
+descriptors: no link of a container leads out, whenever it changes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import contextlib
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from netemu.host.zygote import syscalls
 from netemu.host.zygote.children import StartError
@@ -114,7 +114,27 @@ def _writable_in_proc() -> Iterator[str]:
             yield entry.path
 
 
-def enter_root(spec: ContainerSpec, stage: Stage, *, hostname: str) -> None:
+def copy_late_mounts(mounts: Sequence[Mount], host: int) -> dict[str, int]:
+    """Copy what was mounted after the zygote began, by target.
+
+    `host` is the host's mount namespace: what comes there late is not seen in ours, but
+    where the host shares its mounts, as systemd has it.
+    """
+    late = [mount for mount in mounts if mount.mounted_late]
+    if not late:
+        return {}
+    own = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    syscalls.setns(host, syscalls.CLONE_NEWNS)
+    try:
+        return {mount.target: _copy_source(mount, mount.source) for mount in late}
+    finally:
+        syscalls.setns(own, syscalls.CLONE_NEWNS)
+        os.close(own)
+
+
+def enter_root(
+    spec: ContainerSpec, stage: Stage, *, hostname: str, late: Mapping[str, int]
+) -> None:
     """Make the container's root and live in it; for good."""
     shared_memory = stage.shared_memory(spec.sandbox)
     sources = [os.path.realpath(mount.source)[1:] for mount in spec.mounts]
@@ -130,9 +150,16 @@ def enter_root(spec: ContainerSpec, stage: Stage, *, hostname: str) -> None:
     _furnish_dev(shared_memory[1:])
     if not spec.rootfs and all(mount.target != "/etc/hostname" for mount in spec.mounts):
         _name_host(hostname)
-    for mount, source in zip(spec.mounts, sources, strict=True):
-        _mount_volume(mount, source)
-    syscalls.unmount(".")
+    copies = [
+        -1 if mount.tmpfs else late.get(mount.target) or _copy_source(mount, source or ".")
+        for mount, source in zip(spec.mounts, sources, strict=True)
+    ]
+    _leave_old_root()
+    for mount, copy in zip(spec.mounts, copies, strict=True):
+        if mount.tmpfs:
+            _mount_tmpfs(mount)
+        else:
+            _mount_volume(mount, copy)
     os.chdir("/")
     if spec.read_only_root:
         for layer in stage.layers[:1] if spec.rootfs else stage.layers:
@@ -205,61 +232,96 @@ def _name_host(hostname: str) -> None:
         os.close(fd)
 
 
-def _mount_volume(mount: Mount, source: str) -> None:
-    # The old root is the working directory: a source without its slash is there.
-    target = os.path.realpath(mount.target)
-    if mount.sub_path:
-        # The old /proc: a volume may hide the new one.
-        source = f"proc/self/fd/{_open_sub_path(source or '.', mount.sub_path)}"
-    is_folder = mount.tmpfs or os.path.isdir(source or ".")
-    if not mount.tmpfs and not os.path.lexists(source or "."):
-        raise StartError(f"mount {mount.target}: no such file or directory: /{source}")
-    _make_target(target, is_folder=is_folder)
-    if mount.tmpfs:
-        size = f",size={mount.size_bytes}" if mount.size_bytes else ""
-        syscalls.mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NODEV, f"mode=1777{size}")
-    else:
-        syscalls.mount(source or ".", target, flags=MS_BIND | MS_REC)
+def _mount_tmpfs(mount: Mount) -> None:
+    size = f",size={mount.size_bytes}" if mount.size_bytes else ""
+    flags = MS_NOSUID | MS_NODEV | (MS_RDONLY if mount.read_only else 0)
+    with _opened(_open_target(mount.target, is_folder=True)) as target:
+        syscalls.mount("tmpfs", str(target), "tmpfs", flags, f"mode=1777{size}")
+
+
+def _leave_old_root() -> None:
+    """Go to where descriptors have names: a volume may hide the new /proc.
+
+    The old root lies above the new one's `..`: no link of a container may be followed
+    before it is gone.
+    """
+    descriptors = os.open("proc/self/fd", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    with _opened(descriptors):
+        syscalls.unmount(".")
+        os.fchdir(descriptors)
+
+
+def _mount_volume(mount: Mount, volume: int) -> None:
+    """Mount the copy of a volume.
+
+    A container that shares a volume may bend links below it while this one is born, so
+    everything goes by descriptors: what was opened is what is mounted, and changed.
+    """
+    with _opened(volume) as copy:
+        is_folder = stat.S_ISDIR(os.fstat(copy).st_mode)
+        with _opened(_open_target(mount.target, is_folder=is_folder)) as target:
+            syscalls.move_mount(copy, target)
         if not mount.propagation:
-            syscalls.mount("", target, flags=MS_REC | syscalls.MS_PRIVATE)
-    if mount.read_only:
-        # statvfs' bits for nosuid, nodev and noexec are those of mount.
-        _remount_read_only(target, os.statvfs(target).f_flag & _HARMLESS)
+            syscalls.mount("", str(copy), flags=MS_REC | syscalls.MS_PRIVATE)
+        if mount.read_only:
+            # statvfs' bits for nosuid, nodev and noexec are those of mount.
+            _remount_read_only(str(copy), os.fstatvfs(copy).f_flag & _HARMLESS)
 
 
-def _open_sub_path(volume: str, path: str) -> int:
+@contextlib.contextmanager
+def _opened(descriptor: int) -> Iterator[int]:
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _copy_source(mount: Mount, source: str) -> int:
+    try:
+        found = os.open(source, os.O_PATH | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        path = f"/{source.removeprefix('/')}"
+        text = f"mount {mount.target}: no such file or directory: {path}"
+        raise StartError(text, error.errno or 0) from None
+    with _opened(found):
+        if not mount.sub_path:
+            return syscalls.copy_mount(found)
+        with _opened(_open_sub_path(found, mount.sub_path)) as below:
+            return syscalls.copy_mount(below)
+
+
+def _open_sub_path(volume: int, path: str) -> int:
     """Open what is to be mounted of a volume; make the folders that are missing.
 
     The volume's links are a container's, and this is the host's root: none may be
     followed out of the volume, not even one that changes while we look.
     """
-    folder = os.open(volume, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        return _open_or_make(folder, path)
+        return _open_or_make(volume, path, syscalls.open_beneath)
     except OSError as error:
         raise StartError(f"subPath {path}: {error.strerror}", error.errno or 0) from error
-    finally:
-        os.close(folder)
 
 
-def _open_or_make(folder: int, path: str) -> int:
+def _open_target(path: str, *, is_folder: bool) -> int:
+    """Open where the volume goes, as the container sees it; make what is missing."""
+    with _opened(os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)) as root:
+        try:
+            return _open_or_make(root, path, syscalls.open_in_root, is_folder=is_folder)
+        except OSError as error:
+            raise StartError(f"mount {path}: {error.strerror}", error.errno or 0) from error
+
+
+def _open_or_make(
+    folder: int, path: str, open_: Callable[[int, str], int], *, is_folder: bool = True
+) -> int:
     try:
-        return syscalls.open_beneath(folder, path)
+        return open_(folder, path)
     except FileNotFoundError:
         above, name = os.path.split(path.rstrip("/"))
-        parent = _open_or_make(folder, above or ".")
-        try:
-            os.mkdir(name, 0o755, dir_fd=parent)
-        finally:
-            os.close(parent)
-        return syscalls.open_beneath(folder, path)
-
-
-def _make_target(target: str, *, is_folder: bool) -> None:
-    if os.path.lexists(target):
-        return
-    if is_folder:
-        os.makedirs(target, exist_ok=True)
-        return
-    os.makedirs(os.path.dirname(target), exist_ok=True)
-    os.close(os.open(target, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
+        with _opened(_open_or_make(folder, above or ".", open_)) as parent:
+            if is_folder:
+                os.mkdir(name, 0o755, dir_fd=parent)
+            else:
+                flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
+                os.close(os.open(name, flags, 0o644, dir_fd=parent))
+        return open_(folder, path)

@@ -92,7 +92,13 @@ class Zygote:
     """Serves one cluster until Shutdown."""
 
     def __init__(
-        self, *, cluster: str, run_dir: str, state_dir: str, programs: Mapping[str, str]
+        self,
+        *,
+        cluster: str,
+        run_dir: str,
+        state_dir: str,
+        programs: Mapping[str, str],
+        host_mounts: int,
     ) -> None:
         self._run_dir = run_dir
         self._loop = Loop()
@@ -103,7 +109,11 @@ class Zygote:
         cgroups = Cgroups(cluster)
         stage = Stage(f"{run_dir}/stage", unified_cgroups=cgroups.unified)
         self._around = Surroundings(
-            stage=stage, cgroups=cgroups, bounds=known_to_kernel(), programs=programs
+            stage=stage,
+            cgroups=cgroups,
+            bounds=known_to_kernel(),
+            host_mounts=host_mounts,
+            programs=programs,
         )
         self._keeper = Keeper(
             loop=self._loop,

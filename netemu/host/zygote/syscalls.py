@@ -7,6 +7,7 @@ error alone says which step of a container's birth the kernel refused.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import platform
 from collections.abc import Iterable
@@ -39,7 +40,7 @@ PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 
 _CAPABILITY_VERSION_3 = 0x20080522
-_CLONE3 = 435  # These four have the same number on every architecture.
+_CLONE3 = 435  # These and those below have the same number on every architecture.
 _CLONE_PARENT = 0x00008000
 _CLONE = {"x86_64": 56, "aarch64": 220}
 """Where there is a filter of system calls, which cannot look into clone3's arguments."""
@@ -47,6 +48,14 @@ _CLOSE_RANGE = 436
 _OPENAT2 = 437
 _RESOLVE_NO_MAGICLINKS = 0x02
 _RESOLVE_BENEATH = 0x08
+_RESOLVE_IN_ROOT = 0x10
+_LOOKS_AT_PATH = 1000
+_OPEN_TREE = 428
+_OPEN_TREE_CLONE = 1
+_AT_EMPTY_PATH = 0x1000
+_AT_RECURSIVE = 0x8000
+_MOVE_MOUNT = 429
+_MOVE_MOUNT_EMPTY_PATHS = 0x04 | 0x40
 _PIDFD_GETFD = 438
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "ppc64le": 203, "s390x": 217}
 
@@ -106,6 +115,21 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = 
         os.fsencode(data) or None,
     )
     _check(answer, f"mount {kind or source} on {target}")
+
+
+def copy_mount(folder: int) -> int:
+    """Return a copy of what the O_PATH descriptor leads to, with what is mounted below it.
+
+    It is mounted nowhere yet: `move_mount` does that, in another mount namespace, too.
+    """
+    flags = _OPEN_TREE_CLONE | os.O_CLOEXEC | _AT_EMPTY_PATH | _AT_RECURSIVE
+    return _check(_libc.syscall(_OPEN_TREE, folder, b"", flags), "open_tree")
+
+
+def move_mount(tree: int, target: int) -> None:
+    """Mount a copy; both are descriptors, so that no path can change meanwhile."""
+    answer = _libc.syscall(_MOVE_MOUNT, tree, b"", target, b"", _MOVE_MOUNT_EMPTY_PATHS)
+    _check(answer, "move_mount")
 
 
 def unmount(target: str, flags: int = MNT_DETACH) -> None:
@@ -173,9 +197,24 @@ def open_beneath(folder: int, path: str) -> int:
     The kernel itself follows the links in it, and refuses (EXDEV) those that lead out:
     whoever owns the folder may change them at any moment.
     """
-    how = _OpenHow(os.O_PATH | os.O_CLOEXEC, 0, _RESOLVE_BENEATH | _RESOLVE_NO_MAGICLINKS)
+    return _open_within(folder, path, _RESOLVE_BENEATH)
+
+
+def open_in_root(root: int, path: str) -> int:
+    """Return an O_PATH descriptor of `path` as who has the open folder as its root sees it.
+
+    Links lead where they would lead there; those of /proc that lead anywhere are refused.
+    """
+    return _open_within(root, path, _RESOLVE_IN_ROOT)
+
+
+def _open_within(folder: int, path: str, resolve: int) -> int:
+    how = _OpenHow(os.O_PATH | os.O_CLOEXEC, 0, resolve | _RESOLVE_NO_MAGICLINKS)
     size = ctypes.c_size_t(ctypes.sizeof(how))
-    answer = _libc.syscall(_OPENAT2, folder, os.fsencode(path), ctypes.byref(how), size)
+    for _ in range(_LOOKS_AT_PATH):
+        answer = _libc.syscall(_OPENAT2, folder, os.fsencode(path), ctypes.byref(how), size)
+        if answer >= 0 or ctypes.get_errno() != errno.EAGAIN:
+            break  # With a `..` in it: something was mounted or renamed meanwhile.
     return _check(answer, path)
 
 

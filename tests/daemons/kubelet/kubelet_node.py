@@ -19,6 +19,7 @@ from netemu.daemons.kubelet import Kubelet
 from netemu.errors import ApiError
 from netemu.host.netns import Netns
 from netemu.host.pod_network import LinuxPodNetwork
+from netemu.host.processes import ProcessId
 from netemu.host.runtime import ZygoteRuntime
 from netemu.model.codec import from_dict
 from netemu.model.core_v1 import (
@@ -164,6 +165,13 @@ class Cluster:
             for event in found.items
             if event.involved_object.name == name
         ]
+
+
+async def kill_zygote(runtime: ZygoteRuntime) -> None:
+    """Kill it and wait until it is gone."""
+    zygote = ProcessId.of(await runtime.pid())
+    assert zygote is not None
+    await asyncio.to_thread(zygote.end, grace_s=0.0)
 
 
 @asynccontextmanager

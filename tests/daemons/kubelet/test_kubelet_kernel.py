@@ -9,10 +9,12 @@ from pathlib import Path
 import msgspec
 import pytest
 import yaml
-from kubelet_node import NODE, RUN, STATE, Cluster
+from kubelet_node import NODE, PRELOAD, RUN, SETTINGS, STATE, Cluster, kill_zygote
 
 from netemu.client.contract import PatchType
 from netemu.errors import ApiError
+from netemu.host import mounts
+from netemu.host.runtime import start_zygote
 from netemu.model.codec import from_dict
 from netemu.model.coordination_v1 import Lease
 from netemu.model.core_v1 import (
@@ -268,6 +270,65 @@ spec: {{terminationGracePeriodSeconds: 0, containers: [{{name: c, image: pause}}
             and pod.status.container_statuses[0].ready
         ),
     )
+
+
+async def test_what_a_pod_writes_fills_nobody_else_s_memory(cluster: Cluster) -> None:
+    """A directory in memory has its own bounds and outlives runtime and kubelet; the rest is disk."""
+    await cluster.apply("""
+apiVersion: v1
+kind: Pod
+metadata: {name: mem, namespace: default}
+spec:
+  terminationGracePeriodSeconds: 0
+  securityContext: {fsGroup: 2000}
+  containers:
+  - name: c
+    image: pause
+    resources: {limits: {memory: 64Mi}}
+    volumeMounts:
+    - {name: small, mountPath: /small}
+    - {name: whole, mountPath: /whole, subPath: a/b}
+    - {name: disk, mountPath: /disk}
+  volumes:
+  - {name: small, emptyDir: {medium: Memory, sizeLimit: 1Mi}}
+  - {name: whole, emptyDir: {medium: Memory, sizeLimit: 1Gi}}
+  - {name: disk, emptyDir: {}}
+""")
+    await cluster.ready("mem")
+    told = await cluster.exec(
+        "mem",
+        *("sh", "-c"),
+        "stat -f -c %T /small /whole; df -k --output=size /small /whole; stat -c %a:%g /small;"
+        "head -c 2M /dev/zero >/small/x || stat -c %s /small/x; rm /small/x; echo kept >/small/y;"
+        "for file in /dev/termination-log /etc/hosts /etc/resolv.conf /etc/hostname /disk/x;"
+        " do head -c 1M /dev/zero >>$file; done",
+    )
+    lines = [line.strip() for line in told.splitlines() if "No space" not in line]
+    assert lines == ["tmpfs", "tmpfs", "1K-blocks", "1024", "65536", "2777:2000", "1048576"]
+    held = [path.stat().st_size for path in Path(RUN, "pods").rglob("*") if path.is_file()]
+    assert sum(held) < 64 << 10
+    assert len(mounts.points_below(str(RUN))) == 2
+
+    await cluster.stop_kubelet()
+    await kill_zygote(cluster.runtime)
+    await start_zygote(RUN, STATE, SETTINGS.name, PRELOAD)
+    await cluster.start_kubelet()
+    pod = await cluster.ready("mem")
+    run = pod.status.container_statuses[0].container_id.removeprefix("netemu://")
+    await cluster.runtime.signal_container(run, 9)
+    await cluster.waits_for(
+        "mem",
+        lambda pod: (
+            pod.status.container_statuses[0].restart_count == 1
+            and pod.status.container_statuses[0].ready
+        ),
+    )
+    assert await cluster.exec("mem", "cat", "/small/y") == "kept\n"
+
+    await cluster.client.delete(Pod, "mem", "default", grace_period_s=0)
+    await cluster.until(lambda: not os.listdir(RUN / "pods"))
+    assert mounts.points_below(str(RUN)) == []
+    await cluster.until(lambda: not os.listdir(STATE / "pods"))
 
 
 @pytest.mark.parametrize("host_network", ["false", "true"])

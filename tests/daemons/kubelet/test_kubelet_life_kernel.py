@@ -107,7 +107,7 @@ full:
     image: busybox
     command: [sh, -c, 'dd if=/dev/zero of=/v/x bs=1M count=2; exec sleep 1000']
     volumeMounts: [{name: v, mountPath: /v}]
-  volumes: [{name: v, emptyDir: {sizeLimit: 1Mi, medium: Memory}}]
+  volumes: [{name: v, emptyDir: {sizeLimit: 1Mi}}]
 """
 
 

@@ -312,6 +312,40 @@ async def test_no_link_of_a_volume_leads_out_of_it(pods, path):
     assert list(outside.iterdir()) == []
 
 
+@pytest.mark.parametrize("link", ["/proc/self/cwd/", "/proc/1/root/", "/proc/self/fd/3/"])
+async def test_no_link_of_a_volume_leads_the_next_one_out(pods, link):
+    """Where a volume is to be mounted in another, its links are the container's, not ours."""
+    volume, outside = pods.folder / "volume", pods.folder / "outside"
+    volume.mkdir()
+    outside.mkdir()
+    (volume / "out").symlink_to(f"{link}{outside}")
+    mounts = [
+        Mount(source=str(volume), target="/v"),
+        Mount(source=str(volume), target="/v/out/made"),
+    ]
+    state = await pods.start("true", mounts=mounts)
+    assert state.exit_code == 128
+    assert state.error == "mount /v/out/made: Too many levels of symbolic links"
+    assert list(outside.iterdir()) == []
+
+
+async def test_a_link_to_a_volume_s_place_is_followed_inside(pods):
+    """An absolute link leads from the container's root, however many `..` it has."""
+    volume, place = pods.folder / "volume", f"/opt/{pods.folder.name}"
+    volume.mkdir()
+    (volume / "link").symlink_to(f"/../../..{place}")
+    mounts = [
+        Mount(source=str(volume), target="/v"),
+        Mount(target=place, tmpfs=True),
+        Mount(source=str(volume), target="/v/link/made", read_only=True),
+    ]
+    state, said = await pods.run("sh", "-c", f"ls {place}/made; >{place}/made/x", mounts=mounts)
+    assert state.error == ""
+    assert said.startswith("link\n")
+    assert "Read-only file system" in said
+    assert not os.path.exists(place)
+
+
 async def test_a_missing_volume_is_a_start_error(pods):
     """A source that is not there is named."""
     state = await pods.start("true", mounts=[Mount(source="/no/such", target="/data")])
