@@ -232,7 +232,7 @@ async def test_writes_are_hurried_to_the_disk_once_however_many(caplog: pytest.L
 
     async def hurried(times: int) -> None:
         async with asyncio.timeout(5):
-            while len(caplog.records) < times:  # noqa: ASYNC110
+            while len(caplog.records) < times:
                 await asyncio.sleep(0.005)
 
     for _ in range(10):
