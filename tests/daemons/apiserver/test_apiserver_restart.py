@@ -247,6 +247,19 @@ async def test_tidying_up(pki: ClusterPki):
     assert store.compacted == store.revision - 2
 
 
+async def test_history_of_daemons_that_died_young_goes_at_the_start(pki: ClusterPki):
+    """A server that finds far more history than is kept does not wait a minute with it."""
+    store = MemoryStore()
+    for number in range(20_001):
+        await store.put("/elsewhere", b"", expected=number)
+    api = await start(store, pki)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        running = group.create_task(api.run([]))
+        while store.compacted < store.revision - 10_000:
+            await asyncio.sleep(0.01)
+        running.cancel()
+
+
 async def test_a_flood_of_events_is_cut_to_the_newest(pki: ClusterPki):
     """Beyond four thousand Events the oldest go first, however young they are."""
     now = [datetime.now(UTC)]
