@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 from netemu_command import Netemu, new_name, until
+
+from netemu.client.https import HttpsClient
+from netemu.cluster.access import open_client
+from netemu.model.core_v1 import ContainerStatus, Event, Pod
 
 pytestmark = pytest.mark.root
 
@@ -79,6 +84,15 @@ lines:
 """
 
 
+@asynccontextmanager
+async def closing_client(cluster: str) -> AsyncIterator[HttpsClient]:
+    client = open_client(cluster)
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
 class Images:
     """The cluster of these tests, as they ask it things."""
 
@@ -86,29 +100,35 @@ class Images:
         self.netemu = netemu
         self.name = name
 
-    def pod(self, name: str) -> Any:
-        done = self.netemu("get", "pod", name, "-o", "json", "--cluster", self.name)
-        return done.json["status"]
+    def pod(self, name: str) -> Pod:
+        async def get() -> Pod:
+            async with closing_client(self.name) as client:
+                return await client.get(Pod, name, "default")
 
-    def container(self, name: str) -> Any:
-        return (self.pod(name).get("containerStatuses") or [{}])[0]
+        return asyncio.run(get())
+
+    def container(self, name: str) -> ContainerStatus:
+        return (self.pod(name).status.container_statuses or [ContainerStatus()])[0]
 
     def ready(self, name: str) -> bool:
-        return all(
-            one["ready"] for one in self.pod(name).get("containerStatuses") or [{"ready": 0}]
-        )
+        statuses = self.pod(name).status.container_statuses
+        return bool(statuses) and all(one.ready for one in statuses)
 
     def waits_for(self, name: str) -> str:
-        reason: str = self.container(name).get("state", {}).get("waiting", {}).get("reason", "")
-        return reason
+        waiting = self.container(name).state.waiting
+        return waiting.reason if waiting else ""
 
     def ended_by(self, name: str) -> str:
-        return self.container(name).get("state", {}).get("terminated", {}).get("reason", "")
+        terminated = self.container(name).state.terminated
+        return terminated.reason if terminated else ""
 
     def events(self, name: str) -> set[tuple[str, str]]:
-        found = self.netemu("get", "events", "-o", "json", "--cluster", self.name).json["items"]
-        about = (one for one in found if one["involvedObject"]["name"] == name)
-        return {(one["reason"], one["message"]) for one in about}
+        async def get() -> Sequence[Event]:
+            async with closing_client(self.name) as client:
+                return (await client.list(Event, "default")).items
+
+        about = (one for one in asyncio.run(get()) if one.involved_object.name == name)
+        return {(one.reason, one.message) for one in about}
 
     def logs(self, *words: str) -> str:
         return self.netemu("logs", *words, "--cluster", self.name).out
@@ -136,7 +156,7 @@ def images(netemu: Netemu, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def test_an_image_that_is_unknown_is_not_pulled(images: Images) -> None:
     """ErrImagePull, then ImagePullBackOff, with the images there are; never means never."""
     until(lambda: images.waits_for("absent") == "ImagePullBackOff", what="the back-off")
-    waiting = images.container("absent")["state"]["waiting"]["message"]
+    waiting = images.container("absent").state.waiting.message
     why = "netemu has no such image, and with strict images nothing stands in; there are agnhost,"
     assert waiting.startswith(f'Back-off pulling image "nginx:1.27": ErrImagePull: {why}')
     told = images.events("absent")
@@ -155,8 +175,8 @@ def test_an_image_that_is_unknown_is_not_pulled(images: Images) -> None:
 def test_grpc_probes_ask_for_a_service(images: Images) -> None:
     """A stand-in serves all, agnhost its own until it is told not to, and no other."""
     until(lambda: images.ready("shop") and images.ready("health"), what="who serves")
-    assert images.container("shop")["imageID"] == "netemu://stand-in/shop:latest"
-    address = images.pod("health")["podIP"]
+    assert images.container("shop").image_id == "netemu://stand-in/shop:latest"
+    address = images.pod("health").status.pod_ip
     assert images.curl(f"http://{address}:8080/make-not-serving") == "Marked as not serving\n"
     until(lambda: not images.ready("health"), what="who serves no more")
     unwell = 'Readiness probe failed: service unhealthy (responded with "NOT_SERVING")'
@@ -171,7 +191,7 @@ def test_grpc_probes_ask_for_a_service(images: Images) -> None:
 def test_agnhost_in_containers(images: Images) -> None:
     """Servers side by side in one Pod, and those that end by themselves."""
     until(lambda: images.ready("many"), what="the servers")
-    address = images.pod("many")["podIP"]
+    address = images.pod("many").status.pod_ip
     query = f"target={address}:8080&ips={address}:8080"
     asked = f"http://{address}:31235/checknosnat?{query}"
     assert images.curl(asked, "-w", "%{http_code}") == "200"
