@@ -26,16 +26,18 @@ async def read(
     try:
         ended = not running()
         lines = _Lines()
-        first = list(lines.feed(file.read()))
-        for data in _joined(chosen.first(first)):
-            yield data
-        if not follow:
-            return
+        end = os.fstat(file.fileno()).st_size
+        if chosen.tail_lines is not None:
+            for data in await asyncio.to_thread(_tail, file, end, lines, chosen):
+                yield data
         while not chosen.full:
-            piece = file.read(_CHUNK)
+            piece = file.read(_CHUNK if follow else min(_CHUNK, end - file.tell()))
             if piece:
                 for data in _joined(chosen.more(line) for line in lines.feed(piece)):
                     yield data
+                await asyncio.sleep(0)  # A long log is read in slices: others have their turns.
+            elif not follow:
+                return
             elif _rotated(file, path):
                 file.close()
                 file = open(path, "rb")  # noqa: SIM115, ASYNC230
@@ -46,6 +48,11 @@ async def read(
                 await asyncio.sleep(0 if ended else _LOOK_EVERY_S)
     finally:
         file.close()
+
+
+def _tail(file: BinaryIO, end: int, lines: _Lines, chosen: LogFilter) -> list[bytes]:
+    pieces = iter(lambda: file.read(min(_CHUNK, end - file.tell())), b"")
+    return list(_joined(chosen.first(line for piece in pieces for line in lines.feed(piece))))
 
 
 def _rotated(file: BinaryIO, path: str) -> bool:

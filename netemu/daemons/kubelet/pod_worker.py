@@ -267,7 +267,7 @@ class PodWorker:
         self._containers.abandon()
         await self._remove_sandbox()
         if self.memory.terminating_since is not None:
-            self.dir.remove_volumes()
+            await asyncio.to_thread(self.dir.remove_volumes)  # They may be large.
         self.memory.sandbox = SandboxPhase.NONE
         self.memory.torn_down = True
 
@@ -285,7 +285,7 @@ class PodWorker:
                     log.warning("deleting pod %s/%s: %s", meta.namespace, meta.name, error)
                     await asyncio.sleep(_RETRY_S)
                     return
-        self.dir.remove()
+        await asyncio.to_thread(self.dir.remove)
         self._done = True
 
 
