@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from netemu_command import Netemu, new_name, until
 
-from netemu.host import clusters
+from netemu.core import names
+from netemu.host import clusters, netns
 from netemu.host.clusters import ClusterFolders
+from netemu.host.pod_network import port_of
 from netemu.host.processes import ProcessId
 from netemu.host.zygote.records import Records
 
@@ -48,14 +50,17 @@ def test_what_is_deleted_is_made_again_and_what_is_set_down_stays_down(netemu: N
     client, neighbour, other = (
         _netns_of(before, name, pod) for pod in ("client", "same-node", "other-node")
     )
-    veth = _ip(two, "-o", "link").split("veth", 1)[1].partition("@")[0]
+    spare = next(pod for pod in before if before[pod][2] == "worker-2" and pod != "other-node")
+    cable = port_of(before[spare][0])
     for place, command in (
         (one, "link del cni0"),
         (one, "link set flannel.1 down"),
         (two, "link del flannel.1"),
         (two, "route del default"),
-        (two, f"link del veth{veth}"),
+        (two, f"link del {port_of(before['other-node'][0])}"),
+        (two, f"link set {cable} down"),
         (plane, "link del eth0"),
+        (plane, "link set cni0 down"),
         (client, "route del default"),
         (neighbour, "link del eth0"),
     ):
@@ -72,6 +77,8 @@ def test_what_is_deleted_is_made_again_and_what_is_set_down_stays_down(netemu: N
         "a pod's default route": ("PodNetworkRepaired", "client", "default route"),
         "a pod's eth0": ("PodNetworkRepaired", "same-node", "its cable veth"),
         "a pod's name": ("PodNetworkRepaired", "other-node", "`ip netns` shows"),
+        "a cable set down": ("LinkDown", spare, f"{cable}, the node's end of its cable"),
+        "cni0 set down": ("LinkDown", "control-plane", "cni0 was set down; it stays so"),
         "a node's name": ("NodeRepaired", "worker-2", f"`ip netns` shows {two}"),
     }
     for what, (reason, about, text) in wanted.items():
@@ -81,12 +88,13 @@ def test_what_is_deleted_is_made_again_and_what_is_set_down_stays_down(netemu: N
             within_s=REPAIRED_WITHIN_S,
         )
     assert "DOWN" in _ip(one, "link", "show", "flannel.1")
-    _ip(one, "link", "set", "flannel.1", "up")
+    until(lambda: _not_ready(netemu, name) == 1, what="a node whose pods nobody reaches")
+    for place, link in ((one, "flannel.1"), (two, cable), (plane, "cni0")):
+        _ip(place, "link", "set", link, "up")
     for pod in ("client", "same-node", "other-node"):
         until(lambda pod=pod: _reaches(netemu, name, pod), what=f"web, seen from {pod}")
     assert _pods(netemu, name) == before
-    nodes = netemu("get", "nodes", "--cluster", name).out
-    assert "NotReady" not in nodes
+    until(lambda: _not_ready(netemu, name) == 0, what="all nodes", within_s=REPAIRED_WITHIN_S)
 
 
 def test_holders_and_the_zygote_are_killed_and_nothing_else_notices(netemu: Netemu, name: str):
@@ -133,18 +141,72 @@ def test_a_lost_run_folder_starts_nodes_and_containers_again(netemu: Netemu, nam
     until(lambda: _reaches(netemu, name, "client"), what="web")
     assert _told(netemu, name, "NodeRepaired", "worker-2", "the run folder was lost")
 
-    daemon = clusters.daemon_of(name)
-    assert daemon
-    _kill(daemon.pid)
-    zygote = ProcessId.of(int(_zygote(name).split()[0]))
-    assert zygote
-    shutil.rmtree(ClusterFolders(name).run)
-    assert zygote.wait(10)
+    held = _lose_everything(name)
+    assert all(process.alive for process in held)
     assert "is started" in netemu("get", "pods", "--cluster", name).err
     until(lambda: _restarts(netemu, name) == {2}, what="containers once more", within_s=30)
     _all_ready(netemu, name)
     assert _identities(_pods(netemu, name)) == _identities(before)
     until(lambda: _reaches(netemu, name, "client"), what="web")
+
+
+def test_a_killed_pause_is_a_new_sandbox_with_the_same_address(netemu: Netemu, name: str):
+    """Its Pod's containers are started again; all others notice nothing."""
+    before = _pods(netemu, name)
+    _kill(_holder(name, "same-node") or 0)
+    until(
+        lambda: _told(netemu, name, "SandboxChanged", "same-node", "killed and re-created"),
+        what="an Event",
+    )
+    _all_ready(netemu, name)
+    after = _pods(netemu, name)
+    assert _identities(after) == _identities(before)
+    assert {pod for pod in after if after[pod] != before[pod]} == {"same-node"}
+    until(lambda: _reaches(netemu, name, "same-node"), what="web")
+
+
+def test_down_finds_what_nobody_has_on_record(netemu: Netemu):
+    """The run folder and the zygote are gone; then only the run folder, under a living daemon."""
+    for lose in (_lose_everything, _lose_the_run_folder):
+        name = new_name("lost")
+        netemu("up", name, "--nodes", "1")
+        netemu.kubectl(name, "wait", "-n", "kube-system", "--for=condition=Ready", "pod", "--all")
+        held = lose(name)
+        assert len(held) > 4
+        assert netemu("down", name).out == f'cluster "{name}" removed\n'
+        assert not [process for process in held if process.alive]
+        assert name not in clusters.known()
+        assert netns.published(names.netns_prefix(name)) == []
+
+
+def _lose_everything(name: str) -> list[ProcessId]:
+    """Kill daemon and zygote, remove the run folder; return who is left, known to nobody."""
+    left = _processes(name)
+    daemon = clusters.daemon_of(name)
+    assert daemon
+    _kill(daemon.pid)
+    _kill(int(_zygote(name).split()[0]))
+    shutil.rmtree(ClusterFolders(name).run)
+    return left
+
+
+def _lose_the_run_folder(name: str) -> list[ProcessId]:
+    daemon = clusters.daemon_of(name)
+    assert daemon
+    left = [daemon.process, *_processes(name)]
+    shutil.rmtree(ClusterFolders(name).run)
+    return left
+
+
+def _processes(name: str) -> list[ProcessId]:
+    """Return the holders and the containers of the cluster."""
+    records = Records(str(ClusterFolders(name).run))
+    pids = [one.state.pid for one in (*records.sandboxes(), *records.containers())]
+    return [process for pid in pids if (process := ProcessId.of(pid)) is not None]
+
+
+def _not_ready(netemu: Netemu, name: str) -> int:
+    return netemu("get", "nodes", "--cluster", name).out.count("NotReady")
 
 
 def _kill(pid: int) -> None:
