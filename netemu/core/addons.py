@@ -9,6 +9,7 @@ from netemu.model.apps_v1 import Deployment, DeploymentSpec
 from netemu.model.core_v1 import (
     Container,
     ContainerPort,
+    EmptyDirVolumeSource,
     PodSpec,
     PodTemplateSpec,
     Service,
@@ -16,6 +17,8 @@ from netemu.model.core_v1 import (
     ServicePort,
     ServiceSpec,
     Toleration,
+    Volume,
+    VolumeMount,
 )
 from netemu.model.meta_v1 import LabelSelector, ObjectMeta
 from netemu.model.schema import ApiObject
@@ -26,6 +29,7 @@ DNS_NAME = "coredns"
 DNS_SERVICE = "kube-dns"
 DNS_IMAGE = "netemu/dns"
 _DNS_LABELS = {"k8s-app": "kube-dns"}
+_MEMORY = "/var/lib/netemu-dns"
 
 
 def dns_objects(settings: ClusterSettings) -> list[ApiObject]:
@@ -80,11 +84,14 @@ def _dns_pod(settings: ClusterSettings) -> PodSpec:
             Container(
                 name="coredns",
                 image=DNS_IMAGE,
-                args=["--domain", settings.domain, *upstream],
+                args=["--domain", settings.domain, "--memory", f"{_MEMORY}/known.json", *upstream],
                 ports=[
                     ContainerPort(name="dns", container_port=53, protocol="UDP"),
                     ContainerPort(name="dns-tcp", container_port=53, protocol="TCP"),
                 ],
+                volume_mounts=[VolumeMount(name="memory", mount_path=_MEMORY)],
             )
         ],
+        # It outlives the container, not the Pod.
+        volumes=[Volume(name="memory", empty_dir=EmptyDirVolumeSource())],
     )

@@ -2,7 +2,8 @@
 
 It is a client of the API like any other Pod: with its ServiceAccount's token, at the
 address that KUBERNETES_SERVICE_HOST names. It watches Services, EndpointSlices and
-Namespaces, and goes on answering from what it knows when the API is away.
+Namespaces, and goes on answering from what it knows when the API is away; what it knows
+is kept in its Pod's volume, too, for the container that comes after it.
 
 Most questions are repeats. A response is built once and kept as wire bytes under
 the question's own bytes (all of the packet but its ID), so a repeat costs one
@@ -25,6 +26,7 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from netemu.client.contract import Client
 from netemu.client.https import HttpsClient
@@ -33,6 +35,7 @@ from netemu.client.kubeconfig import in_cluster
 from netemu.core.dns import wire
 from netemu.core.dns.answers import Rcode, Reply, Type, answer
 from netemu.core.dns.directory import Directory, describe
+from netemu.daemons.dns_memory import recall, remember, service_of
 from netemu.daemons.dns_upstream import Upstream, open_sockets
 from netemu.model.core_v1 import Namespace, Service
 from netemu.model.discovery_v1 import EndpointSlice
@@ -40,7 +43,6 @@ from netemu.model.keys import ObjectKey
 
 _log = logging.getLogger(__name__)
 
-SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 _BATCH = 64
 """Datagrams taken at one wake-up, before anything else gets its turn."""
 _CACHE_ENTRIES = 20_000
@@ -50,6 +52,7 @@ _CACHED_QUESTION_BYTES = 512
 _FORWARDED_S = 30
 """How long an answer from upstream is repeated, if its TTL allows that."""
 _TCP_IDLE_S = 10.0
+_REMEMBER_EVERY_S = 1.0
 
 
 def prepare() -> list[socket.socket]:
@@ -63,10 +66,11 @@ def main(args: Sequence[str], upstream_sockets: list[socket.socket] | None = Non
     parser.add_argument("--domain", default="cluster.local")
     parser.add_argument("--upstream", action="append", default=[], metavar="ADDRESS")
     parser.add_argument("--port", type=int, default=53)
+    parser.add_argument("--memory", type=Path, metavar="FILE")
     options = parser.parse_args(args)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     upstream = Upstream(upstream_sockets or [], options.upstream)
-    server = DnsServer(Directory(options.domain), upstream)
+    server = DnsServer(Directory(options.domain), upstream, memory=options.memory)
     with contextlib.suppress(asyncio.CancelledError, KeyboardInterrupt):
         asyncio.run(_serve(server, options.port))
     return 0
@@ -87,16 +91,24 @@ async def _serve(server: DnsServer, port: int) -> None:
 class DnsServer:
     """Answers by UDP and TCP from a directory that follows the API."""
 
-    def __init__(self, directory: Directory, upstream: Upstream) -> None:
+    def __init__(
+        self, directory: Directory, upstream: Upstream, *, memory: Path | None = None
+    ) -> None:
         self.directory = directory
-        self._synced = asyncio.Event()
+        self._memory = memory
+        self._knows = asyncio.Event()
+        """Something to answer from, be it of yesterday."""
+        self._news = asyncio.Event()
         self._upstream = upstream
         self._cache: dict[bytes, list[bytes]] = {}
         self._turn = 0
         self._tasks: asyncio.TaskGroup | None = None
 
     async def run(self, client: Client, *, port: int) -> None:
-        """Listen at once, so that nobody is refused; answer as soon as the API was read."""
+        """Listen at once, so that nobody is refused; answer as soon as there is a picture."""
+        if self._memory is not None and recall(self._memory, self.directory):
+            _log.info("going by memory: %d services", len(self.directory.services))
+            self._knows.set()
         udp = self._bind_udp(port)
         loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as group:
@@ -105,7 +117,7 @@ class DnsServer:
             self._upstream.listen()
             try:
                 group.create_task(self._follow(client, group))
-                await self._wait_for_first_sync()
+                await self._wait_for_a_picture()
                 loop.add_reader(udp, self._receive, udp)
                 await asyncio.Event().wait()
             finally:
@@ -122,11 +134,11 @@ class DnsServer:
         udp.bind(("", port))
         return udp
 
-    async def _wait_for_first_sync(self) -> None:
+    async def _wait_for_a_picture(self) -> None:
         """After the bound, failures are an answer too: askers then try elsewhere."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_START_PATIENCE_S):
-                await self._synced.wait()
+                await self._knows.wait()
 
     # --- what is known -------------------------------------------------------
 
@@ -136,18 +148,37 @@ class DnsServer:
         slices = informers.of(EndpointSlice)
         namespaces = informers.of(Namespace)
         slices.add_index("service", _service_of_slice)
+        for informer in (services, slices, namespaces):
+            await informer.synced()
+        # Only now: half a picture is worse than that of yesterday.
+        for key in [key for key in self.directory.services if services.get(key) is None]:
+            self.directory.drop(key)
+        self.directory.namespaces &= {each.metadata.name for each in namespaces.list()}
         refresh = _Refresher(self, services, slices)
         services.subscribe(refresh.on_service)
         slices.subscribe(refresh.on_slice)
         namespaces.subscribe(self._on_namespace)
-        for informer in (services, slices, namespaces):
-            await informer.synced()
-        self._synced.set()
+        self._knows.set()
         self.forget_answers()
         _log.info("ready: %d services", len(self.directory.services))
+        if self._memory is not None:
+            await self._keep_memory(self._memory, services, slices)
+
+    async def _keep_memory(
+        self, path: Path, services: Informer[Service], slices: Informer[EndpointSlice]
+    ) -> None:
+        clock = asyncio.get_running_loop().time
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            began = clock()
+            remember(path, services.list(), slices.list(), self.directory.namespaces)
+            # A large cluster takes longer to write: then it is written less often.
+            await asyncio.sleep(max(_REMEMBER_EVERY_S, 20 * (clock() - began)))
 
     def forget_answers(self) -> None:
         self._cache.clear()
+        self._news.set()
 
     def _on_namespace(self, old: Namespace | None, new: Namespace | None) -> None:
         if new is not None and old is None:
@@ -179,7 +210,7 @@ class DnsServer:
             if question:
                 send(question)
             return
-        if not self._synced.is_set():
+        if not self._knows.is_set():
             send(wire.refuse(question, Rcode.SERVFAIL))
             return
         reply = answer(question.name, question.type, self.directory)
@@ -199,7 +230,7 @@ class DnsServer:
         if len(packet) > _CACHED_QUESTION_BYTES:
             return
         if len(self._cache) >= _CACHE_ENTRIES:
-            self.forget_answers()  # Questions that differ each time shall not end the caching.
+            self._cache.clear()  # Questions that differ each time shall not end the caching.
         self._cache[packet[2:]] = [variant[2:] for variant in variants]
 
     def _keep_for_a_while(self, packet: bytes, answered: bytes) -> None:
@@ -272,7 +303,7 @@ def _rotations(reply: Reply) -> list[Reply]:
 
 
 def _service_of_slice(piece: EndpointSlice) -> list[str]:
-    return [f"{piece.metadata.namespace}/{piece.metadata.labels.get(SERVICE_NAME_LABEL, '')}"]
+    return [str(service_of(piece))]
 
 
 @dataclass(eq=False)
@@ -290,13 +321,8 @@ class _Refresher:
 
     def on_slice(self, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
         # A slice that changed its label concerns two Services.
-        names = {
-            (piece.metadata.namespace, piece.metadata.labels.get(SERVICE_NAME_LABEL, ""))
-            for piece in (old, new)
-            if piece is not None
-        }
-        for namespace, name in names:
-            self._refresh(ObjectKey(namespace, name))
+        for key in {service_of(piece) for piece in (old, new) if piece is not None}:
+            self._refresh(key)
 
     def _refresh(self, key: ObjectKey) -> None:
         directory = self.server.directory

@@ -239,10 +239,19 @@ class Trial:
                 + ", ".join(f"{what} {count}" for what, count in sorted(kills.items())),
                 "writes: " + ", ".join(f"{n} {what}" for what, n in self.ledger.counts.items()),
                 f"{self.events} watch events verified, {resumed} watches resumed, 0 relisted",
-                f"{self.load.sent.total()} requests, {excused} failed in windows of excuse",
+                f"{self.load.sent.total()} requests, {excused} failed in windows of excuse"
+                + "".join(f"; {text}" for text in self._failures_by_window()),
                 f"longest until whole again: {slowest}",
             )
         )
+
+    def _failures_by_window(self) -> list[str]:
+        texts = []
+        for window in self.victims.excuses():
+            late = [f.began - window.began for f in self.load.failures if window.excuses(f)]
+            if late:
+                texts.append(f"{window.probes}: {len(late)}, the last {max(late):.1f} s after")
+        return texts
 
     def _tell_logs(self) -> None:
         run, log = ClusterFolders(self.name).run, ClusterFolders(self.name).daemon_log

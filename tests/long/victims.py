@@ -26,7 +26,7 @@ from netemu.host.zygote import birth
 from netemu.host.zygote.records import Records, SandboxRecord
 from netemu.model.runtime import ContainerPhase, SandboxKind
 
-_BACKBONE = ("daemon", "zygote", "daemon and zygote", "daemon while it adopts")
+_WITHOUT_DAEMON = ("daemon", "daemon and zygote", "daemon while it adopts")
 WHOLE_WITHIN_S = 60.0
 _LOOK_AGAIN_S = 0.02
 _RESTARTS_MOST = 1
@@ -78,15 +78,19 @@ class Victims:
         self.timeline.append((what, began, now()))
 
     def excuses(self) -> list[Window]:
-        """Return the windows, open for as long as there was nobody to notice and to mend."""
-        excuses = []
-        for window in self.windows:
-            ended = window.ended
-            for what, began, whole in self.timeline:
-                if what in _BACKBONE and window.began <= began <= ended + NOTICED_WITHIN_S:
-                    ended = max(ended, whole)
-            excuses.append(replace(window, ended=ended))
-        return excuses
+        """Return the windows; what died just before a daemon did is the next one's to notice.
+
+        That one's, not the one's after: an excuse outlasts one outage, never two.
+        """
+        return [replace(window, ended=self._noticed(window)) for window in self.windows]
+
+    def _noticed(self, window: Window) -> float:
+        outages = (
+            whole
+            for what, began, whole in self.timeline
+            if what in _WITHOUT_DAEMON and window.began <= began <= window.ended + NOTICED_WITHIN_S
+        )
+        return max(window.ended, next(outages, window.ended))
 
     def slowest(self) -> dict[str, float]:
         """Return the seconds until the cluster was whole again, at most, by what was killed."""

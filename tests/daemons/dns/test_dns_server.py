@@ -17,9 +17,11 @@ from netemu.core.dns.directory import Directory
 from netemu.daemons.apiserver.server import ApiServer
 from netemu.daemons.dns import DnsServer
 from netemu.daemons.dns_upstream import Upstream, open_sockets
+from netemu.errors import ApiError
 from netemu.host.pki import create_pki
 from netemu.model.authentication_v1 import UserInfo
 from netemu.model.core_v1 import Service, ServicePort, ServiceSpec
+from netemu.model.keys import ObjectKey
 from netemu.model.meta_v1 import ObjectMeta
 from netemu.model.schema import copy_of
 from netemu.model.settings import ClusterSettings, NodeSettings
@@ -73,12 +75,13 @@ def name_servers():
 
 
 @contextlib.asynccontextmanager
-async def serving(client, *upstream, patience_s=0.5):
+async def serving(client, *upstream, patience_s=0.5, memory=None):
     """Run a server; what its loop complains of fails the test."""
     complaints = []
     asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))
     sockets = open_sockets()
-    server = DnsServer(Directory("cluster.local"), Upstream(sockets, upstream, patience_s))
+    outside = Upstream(sockets, upstream, patience_s)
+    server = DnsServer(Directory("cluster.local"), outside, memory=memory)
     try:
         async with asyncio.TaskGroup() as group:
             task = group.create_task(server.run(client, port=PORT))
@@ -411,3 +414,34 @@ async def test_an_external_name_is_chased_upstream(client, name_servers):
         assert addresses((await ask_by_tcp("out.default.svc.cluster.local"))[0]) == [TRUTH]
         name_servers[0].behave = lambda _server, query: [reply(query, rcode=3)]
         assert rcode(await ask("out.default.svc.cluster.local")) == "NXDOMAIN"
+
+
+class _Away:
+    """An API that is away."""
+
+    async def list(self, *_args, **_more):
+        raise ApiError(503, "ServiceUnavailable", "away")
+
+
+async def test_a_server_that_starts_while_the_api_is_away_goes_by_memory(client, tmp_path):
+    """The next container answers at once what the last one knew; then the API has the word."""
+    memory = tmp_path / "known.json"
+    async with serving(client, memory=memory):
+        await client.create(service("late", "10.96.0.81"))
+        while b'"late"' not in memory.read_bytes():
+            await asyncio.sleep(0.05)
+    async with serving(_Away(), memory=memory):
+        answer = await ask("late.default.svc.cluster.local", within_s=2)
+        assert [str(record.rdata) for record in answer.rr] == ["10.96.0.81"]
+    await client.delete(Service, "late", "default")
+    async with serving(client, memory=memory) as server:
+        while ObjectKey("default", "late") in server.directory.services:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_memory_that_cannot_be_read_is_none(client, tmp_path):
+    """Half a file, or somebody else's, costs nothing but the time of a first start."""
+    memory = tmp_path / "known.json"
+    memory.write_text('{"services": [{')
+    async with serving(client, memory=memory):
+        assert (await ask(INSIDE)).rr
