@@ -8,5 +8,4 @@ first that is missing, and docs/troubleshooting.md explains each.
     catalogue.py  the checks of a host: why, what to do, how to look by hand
     health.py     the checks of one cluster
     sights.py     numbers and names → observations
-    page.py       the catalogues as a page
 """
