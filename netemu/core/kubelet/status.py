@@ -204,6 +204,41 @@ def _states(
     return _waiting("CrashLoopBackOff", text), _terminated(run)
 
 
+_IMAGE_TROUBLE = {
+    "ErrImagePull": "image can't be pulled",
+    "ImagePullBackOff": "trying and failing to pull image",
+}
+
+
+def why_no_log(pod: Pod, container: str) -> str:
+    """Return why a container that never ran has not, by what the Pod's status says of it."""
+    told = _told_of(pod, container)
+    waiting = told.state.waiting if told else None
+    reason = waiting.reason if waiting and waiting.reason else "ContainerCreating"
+    return _IMAGE_TROUBLE.get(reason, reason)
+
+
+def previous_run(pod: Pod, known: ContainerMemory) -> Run | None:
+    """Return the run that the Pod's status calls the last one.
+
+    It is the newest of all while the container waits to be started again.
+    """
+    told = _told_of(pod, known.name)
+    ended = told.last_state.terminated if told else None
+    if ended and known.run and ended.container_id == f"{RUNTIME}://{known.run.id}":
+        return known.run
+    return known.last
+
+
+def _told_of(pod: Pod, container: str) -> ContainerStatus | None:
+    told = (
+        *pod.status.container_statuses,
+        *pod.status.init_container_statuses,
+        *pod.status.ephemeral_container_statuses,
+    )
+    return next((one for one in told if one.name == container), None)
+
+
 def pod_label(pod: Pod) -> str:
     """Return the Pod as kubelets name it in messages: `name_namespace(uid)`."""
     return f"{pod.metadata.name}_{pod.metadata.namespace}({pod.metadata.uid})"

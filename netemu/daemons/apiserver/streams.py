@@ -13,6 +13,7 @@ from typing import Protocol
 
 from aiohttp import web
 
+from netemu.core.apiserver.field_errors import bad_value, invalid_kind
 from netemu.daemons.apiserver.options import flag
 from netemu.daemons.apiserver.refusals import bad_request
 from netemu.errors import ApiError, HostError
@@ -21,6 +22,8 @@ from netemu.model.core_v1 import Pod
 
 log = logging.getLogger(__name__)
 
+_LONGEST_COUNT = 18
+"""Digits that 64 bits hold, whatever they are."""
 _DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 
 
@@ -97,9 +100,9 @@ async def serve_log(
         follow=flag(query, "follow"),
         previous=flag(query, "previous"),
         since=_since(query, now),
-        tail_lines=_count(query, "tailLines"),
+        tail_lines=_count(query, "tailLines", least=0),
         timestamps=flag(query, "timestamps"),
-        limit_bytes=_count(query, "limitBytes"),
+        limit_bytes=_count(query, "limitBytes", least=1),
     )
     # The first chunk is fetched before the reply begins: what fails, fails with a Status.
     first = await anext(chunks, None)
@@ -123,17 +126,21 @@ async def serve_log(
     return reply
 
 
-def _count(query: Mapping[str, str], name: str) -> int | None:
+def _count(query: Mapping[str, str], name: str, *, least: int) -> int | None:
     text = query.get(name, "")
     if not text:
         return None
-    if not text.isdecimal():
-        raise bad_request(f"{name} is a number, not {text!r}")
+    if not text.removeprefix("-").isdecimal() or len(text) > _LONGEST_COUNT:
+        raise bad_request(f"{name} is a number, not {text[:40]!r}")
+    if int(text) < least:
+        bound = "greater than 0" if least else "greater than or equal to 0"
+        fault = bad_value(name, int(text), f"must be {bound}")
+        raise invalid_kind("", "PodLogOptions", "", [fault])
     return int(text)
 
 
 def _since(query: Mapping[str, str], now: float) -> float | None:
-    seconds = _count(query, "sinceSeconds")
+    seconds = _count(query, "sinceSeconds", least=1)
     if seconds is not None:
         return now - seconds
     text = query.get("sinceTime", "")
@@ -161,6 +168,8 @@ async def serve_exec(
     argv = query.getall("command", [])
     if not attach and not argv:
         raise bad_request("you must specify at least one command for the container")
+    if any("\0" in word for word in argv):
+        raise bad_request("a command holds no NUL")
     stdin, tty = flag(query, "stdin"), flag(query, "tty")
 
     async def start() -> ExecSession:

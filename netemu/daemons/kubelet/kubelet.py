@@ -22,6 +22,7 @@ from netemu.core.kubelet.admission import admit
 from netemu.core.kubelet.cri_log import LogFilter
 from netemu.core.kubelet.memory import Run, container_of
 from netemu.core.kubelet.not_honoured import not_honoured
+from netemu.core.kubelet.status import previous_run, why_no_log
 from netemu.core.kubelet.volumes import names_used
 from netemu.daemons.kubelet import adoption, attach, host_facts, logs
 from netemu.daemons.kubelet.attach import Attached, RefusedExec
@@ -204,7 +205,7 @@ class Kubelet:
         known = worker.memory.containers.get(container)
         if known is None:
             return None
-        return known.last if previous else known.run
+        return previous_run(pod, known) if previous else known.run
 
     # --- Pods ------------------------------------------------------------------------
 
@@ -390,5 +391,6 @@ def _no_log(pod: Pod, container: str, *, previous: bool) -> ApiError:
     if previous:
         text = f'previous terminated container "{container}" in pod "{name}" not found'
     else:
-        text = f'container "{container}" in pod "{name}" is waiting to start: ContainerCreating'
+        why = why_no_log(pod, container)
+        text = f'container "{container}" in pod "{name}" is waiting to start: {why}'
     return ApiError(400, "BadRequest", text)

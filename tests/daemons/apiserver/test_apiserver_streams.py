@@ -18,6 +18,13 @@ EXEC = "/api/v1/namespaces/default/pods/one/exec"
 LOG = "/api/v1/namespaces/default/pods/one/log"
 
 
+NO_SIZES = (
+    b'{"Width":-1,"Height":30}',
+    b'{"Width":70000,"Height":30}',
+    b'{"Width":Infinity,"Height":30}',
+)
+
+
 class Echo:
     """A process that says its arguments, repeats its input, and ends with it."""
 
@@ -174,7 +181,8 @@ async def test_stdin_resize_and_its_end(served, kubelets):
     query = {"command": "cat", "stdin": "true", "stdout": "true", "tty": "true"}
     async with served.http.ws_connect(EXEC, params=query, protocols=(V5,)) as socket:
         await socket.send_bytes(b"\x00hello")
-        await socket.send_bytes(b"\x04nonsense")
+        for nonsense in (b"nonsense", b"[1]", b"[" * 100_000, *NO_SIZES):
+            await socket.send_bytes(b"\x04" + nonsense)
         await socket.send_bytes(b'\x04{"Width":100,"Height":30}\n')
         await socket.send_bytes(b"\xff\x00")
         said = await messages(socket)
@@ -223,7 +231,13 @@ async def test_attach(served, kubelets):
         (EXEC.replace("one", "none") + "?command=ls", 404, 'pods "none" not found'),
         (LOG + "?container=zz", 400, "container zz is not valid for pod one"),
         (LOG + "?tailLines=x", 400, "tailLines is a number"),
+        (LOG + "?tailLines=" + "9" * 5000, 400, "tailLines is a number"),
+        (LOG + "?sinceSeconds=" + "9" * 400, 400, "sinceSeconds is a number"),
+        (LOG + "?tailLines=-1", 422, "-1: must be greater than or equal to 0"),
+        (LOG + "?sinceSeconds=0", 422, "sinceSeconds: Invalid value: 0: must be greater than 0"),
         (LOG + "?sinceTime=x", 400, "sinceTime"),
+        (EXEC + "?command=a%00b&stdout=1", 400, "a command holds no NUL"),
+        (EXEC + "/more?command=ls&stdout=1", 404, "could not find the requested resource"),
         (LOG + "?previous=true", 400, "previous terminated container not found"),
         (EXEC.replace("/exec", "/portforward"), 400, "Upgrade request required"),
         (EXEC.replace("/exec", "/proxy"), 501, "not served yet"),
