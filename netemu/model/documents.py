@@ -24,6 +24,8 @@ S = TypeVar("S", bound=ApiStruct)
 
 _MOST_NODES = 200_000
 """Aliases of aliases can make a few lines as large as the universe."""
+_DEEPEST = 200
+"""The fast loader goes down on the stack of C, whose end is the end of the process."""
 
 
 @dataclass(slots=True)
@@ -126,6 +128,19 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
         ]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+    _depth = 0
+
+    def descend_resolver(self, current_node: yaml.Node | None, current_index: Any) -> None:
+        """Called at the beginning of each node: the only place to see how deep it lies."""
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise yaml.MarkedYAMLError(
+                problem=f"more than {_DEEPEST} levels deep",
+                problem_mark=current_node.start_mark if current_node else None,
+            )
+
+    def ascend_resolver(self) -> None:
+        self._depth -= 1
 
 
 _Loader.add_implicit_resolver(

@@ -126,6 +126,12 @@ def test_kinds_of_others():
     )
 
 
+@pytest.mark.parametrize("text", ["[" * 100_000, "- " * 100_000, '{"a":' * 50_000])
+def test_bottomless_documents_are_refused(text: str):
+    """The fast loader would end the process: it never gets so far."""
+    assert "more than 200 levels deep" in str(refuse(text))
+
+
 def test_aliases_cannot_blow_up():
     """Neither an alias that contains itself nor nine levels of ten aliases do harm."""
     assert "alias contains itself" in str(refuse("a: &a [*a]\n"))

@@ -263,6 +263,8 @@ class HttpApi:
         if target.resource.type is not Pod or target.subresource == "proxy":
             message = f"{target.resource.plural}/{target.subresource} is not served yet"
             raise ApiError(501, "NotImplemented", message)
+        if target.tail:
+            raise no_such_path()
         if request.method not in ("GET", "POST"):
             raise no_such_method()
         kept = self._registry.read(target.resource, target.namespace, target.name)

@@ -19,7 +19,7 @@ class Target:
     name: str = ""
     subresource: str = ""
     tail: str = ""
-    """What follows `…/proxy`."""
+    """What follows the subresource: `…/proxy/metrics`."""
     watch: bool = False
     """The path itself asks for a watch: `/api/v1/watch/pods`, long deprecated."""
 

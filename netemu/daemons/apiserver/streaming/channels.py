@@ -16,6 +16,9 @@ from netemu.daemons.apiserver.refusals import status_of
 from netemu.errors import ApiError, HostError
 from netemu.host.contract import ExecSession
 
+_WIDEST = 0xFFFF
+"""What the kernel can say of a terminal's size."""
+
 
 class Channel(IntEnum):
     """Numbers on the wire of WebSocket; names of streams elsewhere."""
@@ -131,6 +134,8 @@ class Bridge:
         try:
             size = json.loads(data)
             width, height = int(size["Width"]), int(size["Height"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return  # Not a size: no reason to end a session.
+        if not (0 <= width <= _WIDEST and 0 <= height <= _WIDEST):
+            return
         await self._session.resize(width=width, height=height)
