@@ -10,10 +10,10 @@ from netemu_command import Netemu
 
 pytestmark = pytest.mark.root
 
-KILLS = {"daemon": 4, "zygote": 3, "daemon and zygote": 2, "daemon while it adopts": 1}
+KILLS = {"daemon": 2, "zygote": 2, "daemon and zygote": 1, "daemon while it adopts": 2}
 KILLS |= {"container": 1, "DNS server": 1}
 
 
-async def test_a_dozen_kills(tmp_path: Path):
+async def test_a_few_kills(tmp_path: Path):
     """Each acknowledged write is there, watches have no gap, traffic goes on, nothing is left."""
     print(await Trial(Netemu(tmp_path), seed=the_seed()).run(KILLS))

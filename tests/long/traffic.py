@@ -28,6 +28,8 @@ class Probe:
         self.how = how
         self.sent = 0
         self._kept: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._doing = ""
+        """What it waits for, for those who have to find out why it waited in vain."""
 
     async def run(self) -> None:
         one = self._dns if "dns" in self.how else self._request if "kept" in self.how else self._get
@@ -39,13 +41,16 @@ class Probe:
                     await one()
             except (OSError, EOFError, ValueError, TimeoutError) as error:
                 ended = time.monotonic()
-                line = {"probe": self.name, "began": began, "ended": ended, "why": repr(error)}
+                why = f"{error!r} while {self._doing}"
+                line = {"probe": self.name, "began": began, "ended": ended, "why": why}
                 print(json.dumps(line), flush=True)
                 self._hang_up()
             await asyncio.sleep(max(0.0, began + self.how["pace_s"] - time.monotonic()))
 
     async def _get(self) -> None:
+        self._doing = "connecting"
         reader, writer = await asyncio.open_connection(*self.how["http"])
+        self._doing = f"reading at {writer.get_extra_info('sockname')}"
         try:
             writer.write(b"GET /hostname HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             answer = await reader.read(-1)
@@ -55,9 +60,11 @@ class Probe:
 
     async def _request(self) -> None:
         """Use the connection of the last time."""
+        self._doing = "connecting"
         if self._kept is None:
             self._kept = await asyncio.open_connection(*self.how["kept"])
         reader, writer = self._kept
+        self._doing = f"reading at {writer.get_extra_info('sockname')}"
         writer.write(b"GET /hostname HTTP/1.1\r\nHost: x\r\n\r\n")
         head = await reader.readuntil(b"\r\n\r\n")
         _check(head)
@@ -73,6 +80,7 @@ class Probe:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
             asker.setblocking(False)
             await loop.sock_connect(asker, (server, 53))
+            self._doing = f"reading at {asker.getsockname()}"
             await loop.sock_sendall(asker, query)
             answer = await loop.sock_recv(asker, 4096)
         if answer[:2] != query[:2] or answer[3] & 15 or not struct.unpack(">H", answer[6:8])[0]:
