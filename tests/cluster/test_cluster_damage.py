@@ -121,17 +121,34 @@ spec:
   nodeName: worker-1
   terminationGracePeriodSeconds: 1
   containers: [{name: main, image: busybox, command: [sleep, "1000"]}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: unheld}
+spec:
+  nodeName: worker-2
+  terminationGracePeriodSeconds: 1
+  containers: [{name: main, image: busybox, command: [sleep, "1000"]}]
 """
     netemu("apply", "-f", "-", "--cluster", name, stdin=manifest)
-    netemu.kubectl(name, "wait", "--for=condition=Ready", "pod/on-host", "--timeout=20s")
-    netemu("delete", "pod/on-host", "--cluster", name)
+    made = ("pod/on-host", "pod/unheld")
+    netemu.kubectl(name, "wait", "--for=condition=Ready", *made, "--timeout=20s")
+    alone = _identities(_pods(netemu, name))["unheld"]
+    _kill(_holder(name, "unheld") or 0)
+    until(
+        lambda: _told(netemu, name, "SandboxChanged", "unheld", "killed and re-created"),
+        what="another sandbox",
+    )
+    until(lambda: _pods(netemu, name)["unheld"][3][0][1] == 1, what="its container once more")
+    assert _identities(_pods(netemu, name))["unheld"] == alone
+    netemu("delete", *made, "--cluster", name)
     assert netemu("shell", "--cluster", name, "worker-1", "hostname").out == "worker-1\n"
     until(lambda: _reaches(netemu, name, "other-node"), what="web")
     assert _pods(netemu, name) == before
 
 
 def test_a_lost_run_folder_starts_nodes_and_containers_again(netemu: Netemu, name: str):
-    """With the daemon alive, and with it dead: the same Pods, addresses and UIDs."""
+    """The same Pods, with their addresses and UIDs."""
     before = _pods(netemu, name)
     shutil.rmtree(ClusterFolders(name).run)
     until(lambda: clusters.daemon_of(name), what="the daemon, begun again", within_s=15)
@@ -141,42 +158,32 @@ def test_a_lost_run_folder_starts_nodes_and_containers_again(netemu: Netemu, nam
     until(lambda: _reaches(netemu, name, "client"), what="web")
     assert _told(netemu, name, "NodeRepaired", "worker-2", "the run folder was lost")
 
+
+def test_start_and_down_find_what_nobody_has_on_record(netemu: Netemu):
+    """Run folder, zygote and daemon are lost, twice; then the folder alone, under the others."""
+    name = new_name("lost")
+    netemu("up", name, "--nodes", "1")
+    _all_ready(netemu, name)
+    before = _pods(netemu, name)
     held = _lose_everything(name)
     assert all(process.alive for process in held)
     assert "is started" in netemu("get", "pods", "--cluster", name).err
-    until(lambda: _restarts(netemu, name) == {2}, what="containers once more", within_s=30)
+    assert not [process for process in held if process.alive]
+    until(lambda: _restarts(netemu, name) == {1}, what="containers once more")
     _all_ready(netemu, name)
     assert _identities(_pods(netemu, name)) == _identities(before)
-    until(lambda: _reaches(netemu, name, "client"), what="web")
+    _is_removed(netemu, name, _lose_everything(name))
+
+    netemu("up", name, "--nodes", "1")
+    _is_removed(netemu, name, _lose_the_run_folder(name))
 
 
-def test_a_killed_pause_is_a_new_sandbox_with_the_same_address(netemu: Netemu, name: str):
-    """Its Pod's containers are started again; all others notice nothing."""
-    before = _pods(netemu, name)
-    _kill(_holder(name, "same-node") or 0)
-    until(
-        lambda: _told(netemu, name, "SandboxChanged", "same-node", "killed and re-created"),
-        what="an Event",
-    )
-    _all_ready(netemu, name)
-    after = _pods(netemu, name)
-    assert _identities(after) == _identities(before)
-    assert {pod for pod in after if after[pod] != before[pod]} == {"same-node"}
-    until(lambda: _reaches(netemu, name, "same-node"), what="web")
-
-
-def test_down_finds_what_nobody_has_on_record(netemu: Netemu):
-    """The run folder and the zygote are gone; then only the run folder, under a living daemon."""
-    for lose in (_lose_everything, _lose_the_run_folder):
-        name = new_name("lost")
-        netemu("up", name, "--nodes", "1")
-        netemu.kubectl(name, "wait", "-n", "kube-system", "--for=condition=Ready", "pod", "--all")
-        held = lose(name)
-        assert len(held) > 4
-        assert netemu("down", name).out == f'cluster "{name}" removed\n'
-        assert not [process for process in held if process.alive]
-        assert name not in clusters.known()
-        assert netns.published(names.netns_prefix(name)) == []
+def _is_removed(netemu: Netemu, name: str, held: list[ProcessId]) -> None:
+    assert all(process.alive for process in held)
+    assert netemu("down", name).out == f'cluster "{name}" removed\n'
+    assert not [process for process in held if process.alive]
+    assert name not in clusters.known()
+    assert netns.published(names.netns_prefix(name)) == []
 
 
 def _lose_everything(name: str) -> list[ProcessId]:
