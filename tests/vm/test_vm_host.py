@@ -19,6 +19,7 @@ from host_state import differences, host_state
 from netemu_command import Netemu, until
 
 from netemu.host import clusters
+from netemu.host.processes import ProcessId
 
 pytestmark = [pytest.mark.root, pytest.mark.vm]
 
@@ -110,7 +111,7 @@ def test_limits_are_the_kernels(workload: Workload):
         lambda: workload.status("eater")["state"].get("terminated"), what="the end of the eater"
     )
     assert (ended["reason"], ended["exitCode"]) == ("OOMKilled", 137)
-    (group,) = Path("/sys/fs/cgroup").rglob(f"netemu-{NAME}")
+    (group,) = Path("/sys/fs/cgroup").rglob(f"netemu-{NAME}.*")
     assert "50000 100000" in {file.read_text().strip() for file in group.rglob("cpu.max")}
     # systemd keeps out of it: it lies in no slice of its own.
     assert not re.search(r"\.(slice|scope|service)", str(group))
@@ -135,6 +136,20 @@ def test_traffic_survives_the_daemon_and_up_adopts_all(workload: Workload):
     workload.netemu("up", NAME)
     assert _facts(workload) == before
     assert workload.answers()
+
+
+def test_the_zygotes_death_ends_no_container(workload: Workload):
+    """kill -9: another one is there soon, serves exec, and knows the same containers."""
+    before = _facts(workload)
+    written = clusters.ClusterFolders(NAME).run / "zygote.pid"
+    record = written.read_text()
+    zygote = ProcessId.of(int(record.split()[0]))
+    assert zygote
+    zygote.signal(signal.SIGKILL)
+    assert zygote.wait(10)
+    until(lambda: written.read_text() != record, what="another zygote")
+    until(workload.answers, what="an answer of the Service, asked through exec")
+    assert _facts(workload) == before
 
 
 def test_down_leaves_the_host_as_it_was(workload: Workload):
