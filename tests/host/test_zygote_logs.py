@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+
+import pytest
 
 from netemu.host.zygote.logs import LogFile, Pump, entry
 
@@ -89,3 +92,27 @@ def test_a_flood_is_kept_small(tmp_path):
     kept = [int(path.read_text()) for path in sorted(tmp_path.iterdir()) if path.stat().st_size]
     assert max(kept) == 99
     assert min(kept) >= 95
+
+
+@pytest.mark.root
+def test_logs_leave_room_on_the_disk_and_tell_of_the_gap(tmp_path):
+    """A twentieth of a small disk stays free; where entries are missing, a line says so."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], check=True)
+    try:
+        log = LogFile(str(disk / "0.log"))
+        for _ in range(2000):
+            log.write(b"x" * 999 + b"\n")
+        there = os.statvfs(disk)
+        free = there.f_bavail * there.f_frsize
+        assert 1 << 20 > free * 20 > (1 << 20) * 0.9
+        missing = 2_000_000 - log.size()
+        os.truncate(disk / "0.log", 0)
+        log.write(b"later\n")
+        log.close()
+        told, later = (disk / "0.log").read_bytes().rsplit(b"\n", 3)[-3:-1]
+        assert told.endswith(b"netemu: the disk was full: %d bytes are missing here" % missing)
+        assert later == b"later"
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
