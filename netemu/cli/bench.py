@@ -26,7 +26,9 @@ growth, idle, down. growth and idle take a minute a run.
 """
 )
 @click.argument("figures", metavar="[FIGURE]...", nargs=-1)
-@click.option("--runs", type=click.IntRange(1, 100), default=3, show_default=True)
+@click.option(
+    "--runs", type=click.IntRange(1, 100), default=3, show_default=True, help="How often."
+)
 @output_option
 def bench(figures: tuple[str, ...], runs: int, output: str) -> None:
     """Measure netemu and print each figure beside what it must be.

@@ -62,7 +62,10 @@ def _label(text: str) -> tuple[str, str]:
     return key, value
 
 
-@node.command(epilog="Example: sudo netemu node remove worker-2")
+@node.command(
+    short_help="Switch a node off for good, and delete its Node object.",
+    epilog="Example: sudo netemu node remove worker-2",
+)
 @click.argument("name", shell_complete=nodes)
 @cluster_option
 def remove(name: str, cluster: str) -> None:
@@ -90,7 +93,10 @@ def kill(name: str, cluster: str) -> None:
     click.echo(f"node {name} has no power; 'sudo netemu node start {name}' boots it again")
 
 
-@node.command(epilog="Example: sudo netemu node start worker-1")
+@node.command(
+    short_help="Boot a node that was killed, with the addresses it had.",
+    epilog="Example: sudo netemu node start worker-1",
+)
 @click.argument("name", shell_complete=nodes)
 @cluster_option
 def start(name: str, cluster: str) -> None:

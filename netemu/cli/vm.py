@@ -129,7 +129,7 @@ def execute(
     sys.exit(_carry_out(order, may_reboot=may_reboot, **machine))
 
 
-@vm.command()
+@vm.command(epilog="Example: netemu vm shell")
 @machine_options
 def shell(**machine: Any) -> None:
     """Open a root shell in a machine of its own; 'exit' switches it off."""
@@ -142,7 +142,7 @@ def shell(**machine: Any) -> None:
     sys.exit(_carry_out(order, interactive=True, **machine))
 
 
-@vm.command()
+@vm.command(epilog="Example: netemu vm build")
 def build() -> None:
     """Build the image if this checkout's is not there yet."""
     image = _image()
@@ -150,7 +150,7 @@ def build() -> None:
     click.echo(f"the image is in {image.folder} ({size_mb} MiB)")
 
 
-@vm.command()
+@vm.command(epilog="Example: netemu vm clean")
 def clean() -> None:
     """Remove the image and all else that 'netemu vm' keeps."""
     from netemu.host.virtual_machine import places

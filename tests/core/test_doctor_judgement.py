@@ -4,7 +4,7 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from netemu.core.doctor import findings, sights
+from netemu.core.doctor import findings, health, sights
 from netemu.core.doctor.catalogue import CATALOGUE, FOR_UP
 from netemu.core.doctor.findings import Need, Observation, Verdict
 from netemu.errors import MissingFacility
@@ -113,3 +113,82 @@ def test_limits_paths_and_clusters():
     assert sights.see_clusters({}) == Observation(True, "none")
     told = sights.see_clusters({"lab": "running", "a": "stopped"})
     assert told == Observation(False, "a (stopped), lab (running)")
+
+
+@pytest.mark.parametrize(
+    ("count", "most", "fine"),
+    [(0, None, True), (10, 262144, True), (250000, 262144, False), (0, 4096, False)],
+)
+def test_a_connection_table_that_is_small_or_full_is_told(count, most, fine):
+    """New connections are dropped when it is full, wherever they belong."""
+    assert sights.see_connections(count, most).fine is fine
+
+
+@pytest.mark.parametrize(
+    ("room", "fine", "detail"),
+    [
+        ({}, True, "100 MiB free"),
+        ({"free_bytes": 1 << 20}, False, "1 MiB free"),
+        ({"writable": False}, False, "read-only"),
+        ({"free_inodes": 3}, False, "100 MiB free, but only 3 inodes"),
+        ({"free_inodes": 0, "inodes": 0}, True, "100 MiB free"),
+    ],
+)
+def test_the_state_folder_needs_room(room, fine, detail):
+    """Bytes, inodes where the file system counts them, and that it can be written."""
+    plenty = {"free_bytes": 100 << 20, "free_inodes": 10**6, "inodes": 10**7, "writable": True}
+    assert sights.see_state_folder(**plenty | room) == Observation(fine, detail)
+
+
+def test_routes_to_pod_addresses_are_told():
+    """A VPN may have the same addresses; a default route and others' networks are no news."""
+    ranges = networks("10.244.0.0/16", "10.96.0.0/16")
+    seen = sights.see_pod_ranges(networks("0.0.0.0/0", "10.0.0.0/8", "192.168.0.0/16"), ranges)
+    assert seen == Observation(False, "10.0.0.0/8")
+    assert sights.see_pod_ranges(networks("0.0.0.0/0", "10.1.0.0/16"), ranges).fine
+
+
+@pytest.mark.parametrize(
+    ("legacy", "nft", "fine", "detail"),
+    [
+        ([], [], True, "neither holds rules"),
+        (["nat"], [], True, "legacy"),
+        ([], ["filter"], True, "nft"),
+        (["nat", "filter"], ["nat"], False, "legacy (filter, nat), nft (nat)"),
+    ],
+)
+def test_two_flavours_with_rules_are_one_too_many(legacy, nft, fine, detail):
+    """Each alone is fine; both together show half of the truth each."""
+    assert sights.see_flavours(legacy=legacy, nft=nft) == Observation(fine, detail)
+
+
+def test_contexts_machines_and_name_servers():
+    """Contexts of clusters that are gone, containers without privileges, stubs that are fine."""
+    assert sights.see_contexts(["netemu-a", "netemu-b"], ["b"]) == Observation(False, "netemu-a")
+    assert sights.see_contexts(["netemu-b"], ["b"]).fine
+    assert sights.see_machine("virtual machine (QEMU)", privileged=False).fine
+    assert not sights.see_machine("container (docker)", privileged=False).fine
+    assert sights.see_name_servers("nameserver 127.0.0.53\n").fine
+    assert not sights.see_name_servers("# nothing\nsearch lan\n").fine
+    assert sights.see_most(None, 5).fine
+    assert not sights.see_most(4, 5).fine
+
+
+def test_findings_name_their_place_on_the_page():
+    """Each finding says where more is told."""
+    (finding,) = findings.judge(CATALOGUE, {"state folder": Observation(False)})
+    assert finding.page == "docs/troubleshooting.md#state-folder"
+
+
+def test_a_clusters_troubles_are_told_by_name():
+    """Nodes, pods and rules that lack something are named, not counted."""
+    assert health.see_nodes_there(["a", "b"], {"a"}) == Observation(False, "none for b")
+    assert health.see_power(unpowered=["b"], uncabled=["c", "a"]).detail == (
+        "no power: b; cut off: a, c"
+    )
+    many = {f"p{number}": "Pending" for number in range(7)}
+    assert health.see_some(many, 9, "Ready").detail.endswith("p4 (Pending) and 2 more")
+    assert health.see_some({}, 9, "Ready") == Observation(True, "9 Ready")
+    lacking = health.see_rules({"a": [], "b": ["default/web"]})
+    assert lacking == Observation(False, "b (lacks 1: default/web)")
+    assert all("NAME" not in check.remedy for check in health.checks_of("lab"))

@@ -138,7 +138,8 @@ _FACILITIES = (
         "Free some room, or mount a bigger file system there; a read-only one cannot hold it.",
         ("df -h /var/lib/netemu", "df -i /var/lib/netemu", "du -sh /var/lib/netemu/*"),
         "When it is full, the API server refuses writes with a sentence and goes on serving"
-        " reads; Pods and Services that are there go on. It recovers when there is room again.",
+        " reads; Pods and Services that are there go on. It recovers when there is room again."
+        " /run, where the rest is, may be noexec, nosuid and nodev.",
     ),
     Check(
         "cgroups",
