@@ -82,7 +82,7 @@ def _control_groups(wanted: str) -> Iterator[str]:
         mount, _, filesystem = line.partition(" - ")
         if filesystem.startswith("cgroup"):
             for folder, below, _ in os.walk(mount.split()[4]):
-                yield from (f"{folder}/{name}" for name in below if name == wanted)
+                yield from (f"{folder}/{n}" for n in below if n.partition(".")[0] == wanted)
 
 
 def _processes() -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Control groups: version 1, version 2, and hosts that have both.
 
-All of a cluster's groups are below one, `netemu-CLUSTER`, in each hierarchy that
+All of a cluster's groups are below one, `netemu-CLUSTER.ID`, in each hierarchy that
 has a controller we use. What cannot be set is left: a host without the memory
 controller still runs Pods, only without limits.
 """

@@ -47,6 +47,23 @@ class Records:
         for kind in ("sandboxes", "containers"):
             os.makedirs(f"{self._folder}/{kind}", mode=0o700, exist_ok=True)
 
+    def group_name(self, cluster: str, state_dir: str) -> str:
+        """Return a name for the cluster's cgroup that nobody else has.
+
+        Cgroups are the machine's, clusters may have the same name in two mount namespaces:
+        they differ in their folders. A folder may be lost before the group is removed.
+        """
+        path = f"{self._folder}/cgroup"
+        with contextlib.suppress(FileNotFoundError), open(path, encoding="ascii") as file:
+            if name := file.read():
+                return name
+        os.makedirs(state_dir, mode=0o700, exist_ok=True)
+        folder = os.stat(state_dir)
+        name = f"{cluster}.{folder.st_dev:x}-{folder.st_ino:x}"
+        with open(path, "w", encoding="ascii") as file:
+            file.write(name)
+        return name
+
     def save(self, record: SandboxRecord | ContainerRecord) -> None:
         path = self._path(record)
         fd = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -79,6 +96,7 @@ class Records:
             for entry in os.scandir(f"{self._folder}/{kind}"):
                 self._unlink(entry.path)
             os.rmdir(f"{self._folder}/{kind}")
+        self._unlink(f"{self._folder}/cgroup")
         os.rmdir(self._folder)
 
     def _path(self, record: SandboxRecord | ContainerRecord) -> str:

@@ -106,7 +106,7 @@ class Zygote:
         self._records = Records(run_dir)
         self._clients: dict[int, Client] = {}
         self._pid_namespaces = PidNamespaces()
-        cgroups = Cgroups(cluster)
+        cgroups = Cgroups(self._records.group_name(cluster, state_dir))
         stage = Stage(f"{run_dir}/stage", unified_cgroups=cgroups.unified)
         self._around = Surroundings(
             stage=stage,

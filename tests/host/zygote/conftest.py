@@ -23,4 +23,4 @@ async def pods(tmp_path, monkeypatch) -> AsyncIterator[Pods]:
     await made.runtime.shutdown()
     assert [path.name for path in run_dir.iterdir()] == ["zygote.log"]
     assert (run_dir / "zygote.log").read_text() == ""
-    assert glob.glob(f"/sys/fs/cgroup/**/netemu-{CLUSTER}", recursive=True) == []
+    assert glob.glob(f"/sys/fs/cgroup/**/netemu-{CLUSTER}.*", recursive=True) == []

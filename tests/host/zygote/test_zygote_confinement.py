@@ -194,7 +194,7 @@ async def test_a_fork_bomb_ends_at_the_limit(cell):
     _, limit = await cell.shell("cat /sys/fs/cgroup/pids.max 2>/dev/null")
     (path,) = [
         p
-        for p in glob.glob(f"/sys/fs/cgroup/**/netemu-{CLUSTER}/**/c/pids.max", recursive=True)
+        for p in glob.glob(f"/sys/fs/cgroup/**/netemu-{CLUSTER}.*/**/c/pids.max", recursive=True)
         if "podweb" in p
     ]
     assert _read(path).strip() == "4096"

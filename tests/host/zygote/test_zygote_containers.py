@@ -428,7 +428,7 @@ async def test_a_container_has_no_more_processor_than_its_limit(pods):
     """A busy loop is throttled, and with the container its group goes."""
     limit = Resources(cpu_quota_us=10_000, cpu_shares=102)
     await pods.start("sh", "-c", "while :; do :; done", resources=limit)
-    pattern = f"/sys/fs/cgroup/**/netemu-{CLUSTER}/kubepods/besteffort/podweb/c/cpu.stat"
+    pattern = f"/sys/fs/cgroup/**/netemu-{CLUSTER}.*/kubepods/besteffort/podweb/c/cpu.stat"
     (statistics,) = glob.glob(pattern, recursive=True)
 
     def throttled() -> int:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import glob
 import os
 import shutil
 import signal
 
 import pytest
-from zygote_pods import CLUSTER, PRELOAD, eventually, kill_zygote
+from zygote_pods import CLUSTER, PRELOAD, Pods, eventually, kill_zygote
 
 from netemu.errors import HostError
 from netemu.host import netns
@@ -34,6 +35,21 @@ async def test_the_next_daemon_finds_everything(pods):
     states = {s.id: s for s in await pods.runtime.containers()}
     assert states["web-long"].phase is ContainerPhase.RUNNING
     assert len(await pods.runtime.sandboxes()) == 1
+
+
+async def test_a_namesake_s_containers_are_left_alone(pods):
+    """Two of one name, as in two mount namespaces, share no cgroup: one's end is its own."""
+    other = pods.folder / "other"
+    await start_zygote(other / "run", other / "state", CLUSTER, PRELOAD)
+    namesake = Pods(await ZygoteRuntime.connect(other / "run"), other)
+    state = await pods.start("sleep", "60")
+    assert (await namesake.start("sleep", "60")).pid != state.pid
+    await kill_zygote(namesake)
+    await start_zygote(other / "run", other / "state", CLUSTER, PRELOAD)
+    await namesake.runtime.shutdown()
+    assert len(glob.glob(f"/sys/fs/cgroup/pids/netemu-{CLUSTER}.*")) <= 1
+    assert os.path.exists(f"/proc/{state.pid}")
+    assert await pods.shell("echo lives") == (0, "lives\n")
 
 
 async def test_starting_a_zygote_that_runs_changes_nothing(pods):
