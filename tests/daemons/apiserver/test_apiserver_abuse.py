@@ -92,6 +92,15 @@ async def test_revisions_of_absurd_length_are_bad_requests(served):
         assert (reply.status, (await reply.json())["reason"]) == (400, "BadRequest")
 
 
+@pytest.mark.parametrize(
+    "query", [{"limit": "9" * 400}, {"watch": "1", "timeoutSeconds": "9" * 400}]
+)
+async def test_counts_of_absurd_length_are_bad_requests(served, query: dict[str, str]):
+    """What no clock and no list can hold is the client's mistake."""
+    async with served.http.get(CONFIG_MAPS, params=query) as reply:
+        assert (reply.status, (await reply.json())["reason"]) == (400, "BadRequest")
+
+
 async def test_continue_token_belongs_to_its_list(served):
     """The second page of one resource is no page of another."""
     for name in ("one", "two"):
