@@ -12,7 +12,7 @@ from netemu.cli._completion import files, known_clusters
 from netemu.cli._options import DEFAULT_NAME, need_root, strict_images_option
 
 if TYPE_CHECKING:
-    from netemu.core.plans import Complain
+    from netemu.core.plan_checks import Complain
     from netemu.model.cluster_v1alpha1 import Cluster
     from netemu.model.settings import ClusterSettings
 
@@ -151,7 +151,7 @@ def _differences(cluster: Cluster, complain: Complain, asked: set[str] | None) -
         "grace period": (f"{there.node_grace_s:g} s", f"{wish.node_grace_s:g} s"),
         "toleration": (f"{there.toleration_s} s", f"{wish.toleration_s} s"),
         "images": (_patterns(there), _patterns(wish)),
-        "strict images": (there.strict_images, wish.strict_images),
+        "strict images": (_on(there.strict_images), _on(wish.strict_images)),
         "DNS replicas": (there.dns_replicas, wish.dns_replicas),
     }
     if cluster.spec.underlay:
@@ -163,6 +163,10 @@ def _differences(cluster: Cluster, complain: Complain, asked: set[str] | None) -
         for what, (has, wanted) in pairs.items()
         if has != wanted and (asked is None or what in asked)
     ]
+
+
+def _on(choice: bool) -> str:
+    return "on" if choice else "off"
 
 
 def _patterns(settings: ClusterSettings) -> str:
