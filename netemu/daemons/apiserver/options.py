@@ -82,12 +82,11 @@ def _check_match(text: str, match: str, *, watch: bool, initial: bool) -> None:
 
 def _number(query: Mapping[str, str], name: str) -> int:
     text = query.get(name, "")
-    try:
-        if len(text) > _LONGEST_REVISION:
-            raise ValueError
-        return max(0, int(text or "0"))
-    except ValueError:
-        raise bad_request(f"{name} is a number, not {text[:40]!r}") from None
+    if not text:
+        return 0
+    if not text.removeprefix("-").isdecimal() or len(text) > _LONGEST_REVISION:
+        raise bad_request(f"{name} is a number, not {text[:40]!r}")
+    return max(0, int(text))
 
 
 def revision_of(text: str) -> int | None:
