@@ -42,6 +42,11 @@ def require(*, settings: str = _SETTINGS, mark: str = _MARK) -> None:
             _write(f"{settings}/{call}", "0")
 
 
+def is_ours(mark: str = _MARK) -> bool:
+    """Whether netemu loaded it."""
+    return os.path.exists(mark)
+
+
 def release(*, settings: str = _SETTINGS, mark: str = _MARK) -> None:
     """Unload it if netemu loaded it and nobody on the host uses it by now."""
     if not os.path.exists(mark):

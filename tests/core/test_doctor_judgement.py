@@ -192,3 +192,19 @@ def test_a_clusters_troubles_are_told_by_name():
     lacking = health.see_rules({"a": [], "b": ["default/web"]})
     assert lacking == Observation(False, "b (lacks 1: default/web)")
     assert all("NAME" not in check.remedy for check in health.checks_of("lab"))
+
+
+@pytest.mark.parametrize(
+    ("version", "fine", "said"),
+    [
+        ("v1.20.2", True, "v1.20.2"),
+        ("v1.19.0", False, "older"),
+        ("v1.40.1", True, "newer"),
+        ("odd", True, "odd"),
+    ],
+)
+def test_kubectls_of_all_ages(version, fine, said):
+    """From 1.20 on all will do; what is newer than Kubernetes promises is told."""
+    seen = sights.see_kubectl(Observation(True, version))
+    assert (seen.fine, said in seen.detail) == (fine, True)
+    assert not sights.see_kubectl(Observation(False, "not installed")).fine

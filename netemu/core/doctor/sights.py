@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from ipaddress import IPv4Network
 
@@ -14,6 +15,9 @@ PYTHON_MIN = (3, 11)
 OPEN_FILES_MIN = 8192
 """A Pod costs the zygote about eight descriptors."""
 STATE_MIN_BYTES = 32 << 20
+KUBECTL_MIN = (1, 20)
+KUBECTL_KNOWN = (1, 35)
+"""One minor version above the API server's: as far as Kubernetes promises anything."""
 PIDS_MIN = 32768
 CONNECTIONS_MIN = 65536
 NEIGHBOURS_MIN = 1024
@@ -26,6 +30,18 @@ def see_version(text: str, least: tuple[int, int]) -> Observation:
         int(part) for part in text.split("-", maxsplit=1)[0].split(".")[:2] if part.isdigit()
     ]
     return Observation(tuple(numbers) >= least if len(numbers) == 2 else None, text)
+
+
+def see_kubectl(seen: Observation) -> Observation:
+    """Too old to be spoken to, or newer than anybody promises?"""
+    numbers = re.match(r"v?(\d+)\.(\d+)", seen.detail)
+    if not seen.fine or not numbers:
+        return seen
+    version = (int(numbers[1]), int(numbers[2]))
+    if version < KUBECTL_MIN:
+        return Observation(False, f"{seen.detail}: older than any that was tried")
+    newer = ", newer than what Kubernetes promises for 1.34" if version > KUBECTL_KNOWN else ""
+    return Observation(True, seen.detail + newer)
 
 
 def see_addresses(taken: Iterable[IPv4Network], ours: Collection[IPv4Network]) -> Observation:

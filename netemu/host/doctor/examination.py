@@ -19,6 +19,7 @@ def examine() -> dict[str, Observation]:
     found["br_netfilter"] = kernel.look_for_bridge_filter()
     found |= throwaway.run({**kernel.LINKS, **kernel.RULES, **kernel.LAST})
     found |= programs.read_versions(asked)
+    found["kubectl"] = sights.see_kubectl(found["kubectl"])
     found["iptables rules"] = _own_flavour(found)
     return found
 

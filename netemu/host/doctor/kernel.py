@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final
 
 from netemu.core.doctor.findings import Observation
+from netemu.host import bridge_filter
 from netemu.host.doctor.throwaway import Probe
 from netemu.host.netlink import NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, Netlink, Request
 from netemu.host.zygote import syscalls
@@ -156,8 +157,10 @@ def look_at_root(mountinfo: str = "/proc/self/mountinfo") -> Observation:
 def look_for_bridge_filter(settings: str = _BRIDGE_FILTER) -> Observation:
     """Look without loading: the module turns itself on for all bridges of the host."""
     if os.path.isdir(settings):
-        loaded = os.path.isdir("/sys/module/br_netfilter/holders")
-        return Observation(True, "loaded" if loaded else "built in")
+        if not os.path.isdir("/sys/module/br_netfilter/holders"):
+            return Observation(True, "built in")
+        by_us = bridge_filter.is_ours()
+        return Observation(True, f"a module, loaded by {'netemu' if by_us else 'somebody else'}")
     program = shutil.which("modprobe") or shutil.which("modprobe", path="/usr/sbin:/sbin")
     if (
         program
