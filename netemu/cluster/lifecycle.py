@@ -14,7 +14,8 @@ import msgspec
 
 from netemu.cluster import launch
 from netemu.cluster.launch import Progress
-from netemu.core.plans import NAME_MAX, Complain, check_name
+from netemu.core.plan_checks import Complain
+from netemu.core.plans import NAME_MAX, check_name
 from netemu.errors import HostError, MissingFacility, UserError
 from netemu.host import clusters
 from netemu.host.clusters import ClusterFolders

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from netemu.cluster.observation import observe_host
-from netemu.core.plans import Complain, plan_settings
+from netemu.core.plan_checks import Complain
+from netemu.core.plans import plan_settings
 from netemu.errors import UserError
 from netemu.host import clusters
 from netemu.host.text_files import read_text

@@ -10,7 +10,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from ipaddress import IPv4Address
 
-from netemu.core.plans import FIRST_NODE, NODES_MAX, check_node_name, node_labels, ranges_in
+from netemu.core.node_plans import (
+    FIRST_NODE,
+    NODES_MAX,
+    check_node_name,
+    node_labels,
+    ranges_in,
+)
 from netemu.errors import UserError
 from netemu.model.settings import CONTROL_PLANE, ClusterSettings, NodeSettings
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from netemu import plugins
 from netemu.cluster.plan import complain_about, read_document
-from netemu.core.plans import Complain
+from netemu.core.plan_checks import Complain
 from netemu.errors import UserError
 from netemu.lab import steps as step_files
 from netemu.lab.contract import Step
