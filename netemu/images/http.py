@@ -17,6 +17,7 @@ REASONS = {
     404: "Not Found",
     405: "Method Not Allowed",
     412: "Precondition Failed",
+    417: "Expectation Failed",
     500: "Internal Server Error",
     503: "Service Unavailable",
 }

@@ -311,3 +311,36 @@ def test_an_upload_is_kept():
     os.unlink(path)
     with contextlib.suppress(OSError):
         os.rmdir("/uploads")
+
+
+def test_a_guestbook_has_a_primary_and_replicas():
+    """What is set at the primary is read at its replica, what was set before, too."""
+    primary = ["guestbook", "--http-port=8130", "--backend-port=8131"]
+    with serving("agnhost", *primary, port=8130):
+        assert _fetch(8130, "/get?key=a") == (200, '{"data":""}')
+        assert _fetch(8130, "/set?key=a&value=b%20c") == (200, '{"message":"Updated"}')
+        assert _fetch(8130, "/set?value=b") == (400, "cannot set with empty key.\n")
+        assert _fetch(8130, "/guestbook?cmd=x") == (400, "unsupported cmd: 'x'\n")
+        replica = ["--http-port=8132", "--backend-port=8130", "--replicaof=127.0.0.1"]
+        with serving("agnhost", "guestbook", *replica, port=8132):
+            deadline = time.monotonic() + 10
+            while _fetch(8132, "/get")[1] != '{"data":{"a":"b c"}}':
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+        # Its replica listens elsewhere than on the port that it pushes to.
+        status, text = _fetch(8130, "/set?key=x&value=y")
+        assert (status, text[:40]) == (417, "encountered error while propagating to r")
+
+
+def test_connections_are_reset_and_the_web_server_serves(tmp_path):
+    """One byte is read; what is more makes it a reset."""
+    (tmp_path / "x").write_text("hello")
+    with (
+        serving("agnhost", "tcp-reset", "--port=8133", port=8133),
+        socket.create_connection(("127.0.0.1", 8133), 5) as connection,
+    ):
+        connection.sendall(b"12345")
+        with pytest.raises(ConnectionResetError):
+            connection.recv(10)
+    with serving("agnhost", "test-webserver", "--port=8134", port=8134):
+        assert _fetch(8134, f"{tmp_path}/x") == (200, "hello")
