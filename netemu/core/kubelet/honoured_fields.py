@@ -138,11 +138,12 @@ FIELDS: Mapping[type[ApiStruct], Fields] = {
     v1.VolumeMount: Fields(done="name readOnly mountPath subPath mountPropagation subPathExpr"),
     v1.Probe: Fields(
         done=(
-            "httpGet tcpSocket grpc timeoutSeconds periodSeconds successThreshold failureThreshold"
+            "httpGet tcpSocket timeoutSeconds periodSeconds successThreshold failureThreshold"
             " terminationGracePeriodSeconds"
         ),
         but={
             "exec": "a stand-in that lacks the program is taken to be well",
+            "grpc": "a stand-in says SERVING of every service",
             "initialDelaySeconds": "the first probe comes then, and not at a random moment of the"
             " first period",
         },
