@@ -179,6 +179,30 @@ def planned(text: str) -> volumes.VolumePlan:
     return volumes.plan(body, sources=lookups(), facts=FACTS)[0]
 
 
+@pytest.mark.parametrize(
+    ("size_limit", "memory", "size_bytes"),
+    [
+        ("", ["", ""], 0),
+        ("sizeLimit: 1Mi", ["", ""], 1 << 20),
+        ("sizeLimit: 1Gi", ["64Mi", "32Mi"], 96 << 20),
+        ("sizeLimit: 1Mi", ["64Mi", "32Mi"], 1 << 20),
+        ("sizeLimit: 1Gi", ["64Mi", ""], 1 << 30),
+        ("", ["64Mi", "32Mi"], 96 << 20),
+    ],
+)
+def test_a_directory_in_memory_holds_no_more_than_its_pod(size_limit, memory, size_bytes) -> None:
+    """Its limit counts, and what all containers may have; without both, half of the memory."""
+    containers = [
+        {"name": f"c{number}", "resources": {"limits": {"memory": limit} if limit else {}}}
+        for number, limit in enumerate(memory)
+    ]
+    volume = f"{{name: v, emptyDir: {{medium: Memory, {size_limit}}}}}"
+    body = pod(yaml.safe_dump({"containers": containers, "volumes": [yaml.safe_load(volume)]}))
+    (plan,) = volumes.plan(body, sources=lookups(), facts=FACTS)
+    assert (plan.kind, plan.in_memory) == (VolumeKind.EMPTY, True)
+    assert plan.size_bytes == size_bytes
+
+
 def test_config_map_volume() -> None:
     """All keys become files of the default mode; items choose, rename and set modes."""
     assert planned("{configMap: {name: cm}}").files == {
