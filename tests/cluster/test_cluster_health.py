@@ -28,6 +28,9 @@ def test_doctor_of_a_cluster(tmp_path_factory: pytest.TempPathFactory) -> None:
     netemu = Netemu(tmp_path_factory.mktemp("home"))
     with netemu.cluster(new_name("ill"), "--nodes", "2") as lab:
         assert _bad(netemu, lab, 0) == {}
+        checks = {c["name"]: c["detail"] for c in netemu("doctor", "-o", "json").json["checks"]}
+        assert f"{lab} (running)" in checks["clusters"]
+        assert lab not in checks["leftovers"]
         # What mends itself in seconds must still be broken when the doctor looks.
         record = clusters.daemon_of(lab)
         assert record
