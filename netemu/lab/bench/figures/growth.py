@@ -35,7 +35,7 @@ def _sizes(bed: Bed) -> tuple[float, float, int]:
 
 FIGURE: Final = Figure(
     {
-        "growth": Target(f"daemon and zygote after {_ROUNDS} times {PODS} Pods", 40.0, "MiB more"),
+        "growth": Target(f"daemon and zygote after {_ROUNDS} times {PODS} Pods", 60.0, "MiB more"),
         "growth-files": Target("what they have open", 10, "more", digits=0),
     },
     measure,
