@@ -227,7 +227,7 @@ case $verb in
         make_environment run
         printf '#!/bin/sh\nexec "%s/bin/python" -m netemu "$@"\n' "$venv" >/usr/local/bin/netemu
         chmod 755 /usr/local/bin/netemu
-        say "netemu is now /usr/local/bin/netemu; 'sudo netemu uninstall' undoes it"
+        say "netemu is now /usr/local/bin/netemu; 'sudo rm /usr/local/bin/netemu' undoes it"
         ;;
     *)
         if is_root; then
