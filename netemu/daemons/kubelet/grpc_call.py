@@ -41,7 +41,7 @@ class NoGrpcError(Exception):
 
 
 class HealthCall:
-    """One call of `Check`."""
+    """One call of `Check`; NoGrpcError if there is no way to ask so much."""
 
     def __init__(self, authority: str, service: str, agent: str) -> None:
         self.answer: Answer | None = None
@@ -62,7 +62,15 @@ class HealthCall:
             "user-agent": agent,
         }
         self._h2.send_headers(stream, list(headers.items()))
-        self._h2.send_data(stream, framed(request_of(service)), end_stream=True)
+        self._send(stream, framed(request_of(service)))
+
+    def _send(self, stream: int, message: bytes) -> None:
+        if len(message) > self._h2.local_flow_control_window(stream):
+            raise NoGrpcError("the name of the service is longer than a first message may be")
+        size = self._h2.max_outbound_frame_size
+        for start in range(0, len(message), size):
+            ends = start + size >= len(message)
+            self._h2.send_data(stream, message[start : start + size], end_stream=ends)
 
     def to_send(self) -> bytes:
         return bytes(self._h2.data_to_send())

@@ -109,7 +109,10 @@ class Handlers:
         from netemu.daemons.kubelet.grpc_call import HealthCall, NoGrpcError, carry_out
 
         where = f"{host}:{action.port}"
-        call = HealthCall(where, action.service or "", _AGENT)
+        try:
+            call = HealthCall(where, action.service or "", _AGENT)
+        except NoGrpcError as error:
+            return ProbeResult(Outcome.ERROR, str(error))
         connected = False
         try:
             async with asyncio.timeout(timeout_s):

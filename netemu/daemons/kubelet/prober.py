@@ -7,6 +7,7 @@ written into the run, and the Pod's worker is told.
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ from netemu.model.core_v1 import Container, Probe
 
 if TYPE_CHECKING:
     from netemu.daemons.kubelet.pod_worker import PodWorker
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +92,7 @@ class Prober:
             stopping = probed.run.stop is not None and state.kind is not ProbeKind.READINESS
             if not probed.run.running or stopping:
                 return None
-            result = await self._probe(probed, probe, state.timeout_s)
+            result = await self._probe_or_say_why_not(probed, probe, state.timeout_s)
             now = self._node.now()
             settling = state.settling(result, now)
             state.next_at = state.next_after(now, settling=settling)
@@ -98,6 +101,16 @@ class Prober:
             self._tell(probed, state.kind, result)
             if state.record(result):
                 return state.verdict
+
+    async def _probe_or_say_why_not(
+        self, probed: Probed, probe: Probe, timeout_s: float
+    ) -> ProbeResult:
+        try:
+            return await self._probe(probed, probe, timeout_s)
+        except Exception as error:
+            # One Pod's probe must not cost its neighbours their kubelet.
+            log.exception("probing container %s", probed.container.name)
+            return ProbeResult(Outcome.ERROR, f"the probe broke: {error!r}")
 
     async def _probe(self, probed: Probed, probe: Probe, timeout_s: float) -> ProbeResult:
         container, run = probed.container, probed.run

@@ -81,6 +81,14 @@ async def test_services_are_asked_by_name() -> None:
     assert unknown.message.endswith("rpc error: code = NotFound desc = unknown service")
 
 
+async def test_long_names_are_asked_in_parts_and_endless_ones_not_at_all() -> None:
+    """A name longer than a frame arrives; what no first message holds is said, not raised."""
+    async with _serving(_healthy) as port:
+        long, endless = await _probe(port, "x" * 20_000), await _probe(port, "x" * 100_000)
+    assert long.message.endswith("rpc error: code = NotFound desc = unknown service")
+    assert (endless.outcome, "longer than" in endless.message) == (Outcome.ERROR, True)
+
+
 @pytest.mark.parametrize(
     ("serve", "text"),
     [
