@@ -7,6 +7,7 @@ there when somebody asks for it, and is removed at the end, also of an interrupt
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import secrets
 import subprocess
@@ -16,14 +17,13 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self, TypeVar
 
-import uvloop
-
 from netemu.client.contract import EventType, PatchType
 from netemu.client.https import HttpsClient
 from netemu.cluster.access import open_client
 from netemu.errors import HostError
 from netemu.host import clusters
 from netemu.host.runtime import ZygoteRuntime
+from netemu.lab.bench.memory import descriptors
 from netemu.model.apps_v1 import Deployment, DeploymentSpec
 from netemu.model.core_v1 import Container, ContainerPort, PodSpec, PodTemplateSpec
 from netemu.model.meta_v1 import LabelSelector, ObjectMeta
@@ -41,6 +41,8 @@ _DEPLOYMENT = "bench"
 _LABELS = {"app": _DEPLOYMENT}
 _COMMAND_WITHIN_S = 120.0
 _READY_WITHIN_S = 120.0
+_LEAVE_WITHIN_S = 2.0
+_LOOK_EVERY_S = 0.005
 
 
 class Bed:
@@ -104,13 +106,15 @@ class Bed:
         """Run something with the administrator's client."""
 
         async def run() -> T:
+            before = descriptors(os.getpid())
             client = open_client(self.name)
             try:
                 return await work(client)
             finally:
                 await client.close()
+                await _closed_to(before)
 
-        return uvloop.run(run())
+        return asyncio.run(run())
 
     def processes(self) -> tuple[int, list[SandboxState], list[ContainerState]]:
         """Return the zygote's pid, and what it keeps."""
@@ -123,6 +127,14 @@ class Bed:
                 runtime.close()
 
         return asyncio.run(ask())
+
+
+async def _closed_to(count: int) -> None:
+    """Wait until no more files are open: TLS takes leave, and the loop must not end before."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LEAVE_WITHIN_S):
+            while descriptors(os.getpid()) > count:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(_LOOK_EVERY_S)
 
 
 def timed(*arguments: str) -> float:
