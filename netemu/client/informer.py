@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 5.0
+_LONGEST_PAUSE_UNKNOWING_S = 1.0
+"""Who knows nothing yet is of no use to anybody meanwhile."""
 
 
 class Index(Generic[T]):
@@ -128,7 +130,8 @@ class Informer(Generic[T]):
                     continue
                 log.debug("watching %s: %s", self._kind.__name__, error)
             await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+            longest_s = _LONGEST_PAUSE_S if self.has_synced else _LONGEST_PAUSE_UNKNOWING_S
+            pause_s = min(pause_s * 2, longest_s)
 
     async def _list(self) -> None:
         listing: Listing[T] = await self._client.list(

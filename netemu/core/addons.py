@@ -12,10 +12,12 @@ from netemu.model.core_v1 import (
     EmptyDirVolumeSource,
     PodSpec,
     PodTemplateSpec,
+    Probe,
     Service,
     ServiceAccount,
     ServicePort,
     ServiceSpec,
+    TCPSocketAction,
     Toleration,
     Volume,
     VolumeMount,
@@ -90,6 +92,8 @@ def _dns_pod(settings: ClusterSettings) -> PodSpec:
                     ContainerPort(name="dns-tcp", container_port=53, protocol="TCP"),
                 ],
                 volume_mounts=[VolumeMount(name="memory", mount_path=_MEMORY)],
+                # It listens when it has something to answer from.
+                readiness_probe=Probe(tcp_socket=TCPSocketAction(port="dns-tcp"), period_seconds=2),
             )
         ],
         # It outlives the container, not the Pod.

@@ -113,17 +113,21 @@ class DnsServer:
         loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as group:
             self._tasks = group
-            tcp = await asyncio.start_server(self._serve_tcp, port=port, backlog=256)
             self._upstream.listen()
             try:
                 group.create_task(self._follow(client, group))
                 await self._wait_for_a_picture()
-                loop.add_reader(udp, self._receive, udp)
-                await asyncio.Event().wait()
+                if not self._knows.is_set():
+                    loop.add_reader(udp, self._receive, udp)
+                    await self._knows.wait()
+                # Not before: that it listens is what its Pod's readiness is told by.
+                tcp = await asyncio.start_server(self._serve_tcp, port=port, backlog=256)
+                with contextlib.closing(tcp):
+                    loop.add_reader(udp, self._receive, udp)
+                    await asyncio.Event().wait()
             finally:
                 loop.remove_reader(udp)
                 udp.close()
-                tcp.close()
                 self._upstream.close()
 
     @staticmethod

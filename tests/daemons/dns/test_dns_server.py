@@ -445,3 +445,15 @@ async def test_a_memory_that_cannot_be_read_is_none(client, tmp_path):
     memory.write_text('{"services": [{')
     async with serving(client, memory=memory):
         assert (await ask(INSIDE)).rr
+
+
+async def test_a_server_that_knows_nothing_is_not_ready(monkeypatch):
+    """Its Pod is ready when TCP connects; until then UDP says that it failed, after a while."""
+    monkeypatch.setattr("netemu.daemons.dns._START_PATIENCE_S", 0.1)
+    server = DnsServer(Directory("cluster.local"), Upstream([], []))
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(server.run(_Away(), port=PORT))
+        assert (await ask(INSIDE)).header.rcode == RCODE.SERVFAIL
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", PORT)
+        task.cancel()
