@@ -63,8 +63,7 @@ class UnixAttachSession(UnixExecSession):
             await self.kill()
             return
         if self._stdin >= 0:
-            os.close(self._stdin)
-            self._stdin = -1
+            self._close_stdin()
             self._send(messages.CloseInput(seq=0))
 
     async def kill(self) -> None:

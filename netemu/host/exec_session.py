@@ -216,8 +216,9 @@ class UnixExecSession:
             self._exit.add_done_callback(_settle(room))
             await room
         finally:
-            self._loop.remove_writer(fd)
-        if self._exit.done():
+            if self._stdin == fd:  # Else it is closed, and the number may be another's by now.
+                self._loop.remove_writer(fd)
+        if self._stdin != fd or self._exit.done():
             raise BrokenPipeError("the process has ended")
 
     async def close_stdin(self) -> None:
@@ -228,6 +229,10 @@ class UnixExecSession:
             with contextlib.suppress(OSError):
                 os.write(self._stdin, b"\x04")
             return
+        self._close_stdin()
+
+    def _close_stdin(self) -> None:
+        self._loop.remove_writer(self._stdin)
         os.close(self._stdin)
         self._stdin = -1
 
@@ -263,8 +268,7 @@ class UnixExecSession:
         self._connection.close()
         self._close_outputs()
         if self._stdin >= 0:
-            os.close(self._stdin)
-            self._stdin = -1
+            self._close_stdin()
         self._fail(HostError(self._doing, answer="the session is closed"))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 
 import pytest
 
@@ -142,3 +143,24 @@ async def test_many_at_once(pod):
     """Fifty execs at the same time all come back."""
     found = await asyncio.gather(*(pod.shell(f"echo {n}") for n in range(50)))
     assert [output for _, output in found] == [f"{n}\n" for n in range(50)]
+
+
+async def test_a_write_that_waits_ends_with_its_session(pod):
+    """It lets go of its descriptor, whose number may be another's at once."""
+    session = await pod.runtime.exec("web-c", ["sleep", "60"], stdin=True)
+    writing = asyncio.ensure_future(session.write_stdin(b"x" * 1_000_000))
+    await asyncio.sleep(0)
+    session.close()
+    loop, pairs = asyncio.get_running_loop(), [socket.socketpair() for _ in range(8)]
+    writable = {end: asyncio.Event() for pair in pairs for end in pair}
+    for end, event in writable.items():
+        loop.add_writer(end, event.set)
+    with pytest.raises(BrokenPipeError):
+        await writing
+    async with asyncio.timeout(5):
+        for event in writable.values():
+            event.clear()
+            await event.wait()
+    for end in writable:
+        loop.remove_writer(end)
+        end.close()
