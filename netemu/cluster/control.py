@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from netemu.errors import ApiError, HostError
+from netemu.errors import HostError, NetemuError
 from netemu.host.clusters import ClusterFolders
 
 _ANSWERS_WITHIN_S = 60.0
@@ -49,8 +49,8 @@ async def listening(
             with contextlib.suppress(ConnectionError):
                 wish = msgspec.json.decode(await reader.readline(), type=Wish)
                 await converge(wish)
-        except (HostError, ApiError, TimeoutError, msgspec.DecodeError) as error:
-            outcome.error = str(error)
+        except (NetemuError, TimeoutError, ValueError, msgspec.DecodeError) as error:
+            outcome.error = str(error)  # ValueError: a line that does not end.
         with contextlib.suppress(ConnectionError):
             writer.write(msgspec.json.encode(outcome) + b"\n")
             await writer.drain()
