@@ -11,6 +11,7 @@ killed between forking it and writing down its pid leaves no process that nobody
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -162,6 +163,10 @@ def _live(become: Callable[[Voice], int], voice: Voice) -> NoReturn:
     except OSError as error:
         where = f" {error.filename}" if error.filename else ""
         voice.failed(StartError(f"{error.strerror}:{where}", error.errno or 0))
+    except ValueError as error:
+        # A NUL in a command, a variable or a path: no kernel takes it.
+        voice.failed(StartError(f"{error}: invalid argument", errno.EINVAL))
+        traceback.print_exc()
     except BaseException:
         # A bug of ours. The parent's log has it, and the container's state says so.
         voice.failed(StartError(traceback.format_exc()))

@@ -452,6 +452,13 @@ async def test_removing_is_repeatable(pods):
     assert not os.path.exists(f"/proc/{state.pid}")
 
 
+async def test_a_nul_is_an_invalid_argument(pods):
+    """What no kernel takes is said in one sentence, not in a traceback."""
+    await pods.start("true", "a\0b")
+    state = await pods.ended("web-c")
+    assert (state.error, state.exit_code) == ("embedded null byte: invalid argument", 128)
+
+
 async def test_a_container_needs_its_sandbox(pods):
     """Starting one in a sandbox that is not there is an error."""
     with pytest.raises(HostError, match="there is no sandbox uid-none"):
