@@ -34,7 +34,7 @@ _FACILITIES = (
     Check(
         "kernel",
         _NEEDED,
-        "processes are held by pidfd, and older ones were never tried",
+        "processes are held by pidfd, paths are walked by openat2; older ones were never tried",
         f"Boot Linux {KERNEL_MIN[0]}.{KERNEL_MIN[1]} or newer.",
         ("uname -r",),
     ),

@@ -10,7 +10,7 @@ from netemu.core.doctor.findings import Observation
 from netemu.core.node_network import UNDERLAY_POOL, choose_underlay
 from netemu.errors import UserError
 
-KERNEL_MIN = (5, 4)
+KERNEL_MIN = (5, 6)
 PYTHON_MIN = (3, 11)
 OPEN_FILES_MIN = 8192
 """A Pod costs the zygote about eight descriptors."""
