@@ -21,7 +21,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ParamSpec, Self, TypeVar
@@ -98,7 +98,14 @@ class Netns:
         `env` is added to this process' environment. HostError if the program
         cannot be started or takes longer than `timeout_s`; then it is killed.
         """
-        process = await self.call(self._spawn, argv, env)
+        started = self._worker.submit(self._spawn, argv, env)
+        try:
+            process = await asyncio.shield(asyncio.wrap_future(started))
+        except asyncio.CancelledError:
+            # What is being started has nobody to wait for it.
+            if not started.cancel():
+                started.add_done_callback(_end)
+            raise
         # Waiting elsewhere leaves the namespace's thread free for others.
         loop = asyncio.get_running_loop()
         ended = loop.run_in_executor(_waiters, self._finish, process, stdin, timeout_s)
@@ -154,6 +161,12 @@ class Netns:
                 answer = f"still running after {timeout_s:g} s"
                 raise HostError(f"running {program}", where=self.name, answer=answer) from error
         return Completed(process.returncode, stdout, stderr)
+
+
+def _end(started: Future[subprocess.Popen[bytes]]) -> None:
+    if started.exception() is None:
+        with started.result() as process:
+            process.kill()
 
 
 _waiters = ThreadPoolExecutor(max_workers=64, thread_name_prefix="netns-program")

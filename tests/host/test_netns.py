@@ -70,6 +70,23 @@ async def test_a_program_that_does_not_end_or_start_is_an_error(holder: int) -> 
         space.close()
 
 
+async def test_a_caller_that_leaves_while_its_program_starts_leaves_nothing(holder: int) -> None:
+    """Cancelled at any step: what was started is ended, and waited for."""
+    space = Netns.open(netns.netns_of(holder), name="n1")
+    try:
+        for steps in range(6):
+            caller = asyncio.ensure_future(space.run(["sleep", "62"]))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            caller.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await caller
+        running = await space.run(["ps", "-e", "-o", "args="])
+        assert b"sleep 62" not in running.stdout
+    finally:
+        space.close()
+
+
 def test_entering_what_is_gone_is_an_error() -> None:
     """A namespace that is not there is named in the error."""
     with pytest.raises(HostError, match="entering network namespace in /proc/0/ns/net"):
