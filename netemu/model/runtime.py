@@ -81,6 +81,8 @@ class ContainerSpec(msgspec.Struct, kw_only=True, omit_defaults=True):
     """`package.module:function` of a built-in image, called as function(argv_tail)
     in the forked child, without a new interpreter. `args` are its arguments."""
     args: list[str] = []
+    furniture: str = ""
+    """A module whose `furnish(folder)` makes the uppermost lower layer of the root."""
     env: dict[str, str] = {}
     cwd: str = "/"
     mounts: list[Mount] = []

@@ -62,6 +62,21 @@ many:
   - {name: proxy, image: agnhost, args: [no-snat-test-proxy]}
   - {name: reset, image: agnhost, args: [tcp-reset, --port=8081]}
   - {name: files, image: agnhost, args: [test-webserver, --port=8082]}
+shell:
+  securityContext: {runAsUser: 1000}
+  containers:
+  - name: c
+    image: agnhost
+    args: [netexec, --http-port=8083]
+    securityContext: {readOnlyRootFilesystem: true}
+    readinessProbe:
+      exec: {command: [sh, -c, "/agnhost connect --timeout=1s 127.0.0.1:8083"]}
+      periodSeconds: 1
+  - name: written
+    image: agnhost
+    command: [sh, -c, "exec /agnhost-2 porter"]
+    env: [{name: SERVE_PORT_8084, value: from a file}]
+  - {name: pause, image: pause}
 hungry:
   restartPolicy: Never
   containers:
@@ -204,6 +219,24 @@ def test_agnhost_in_containers(images: Images) -> None:
     told = images.logs("mounts").splitlines()
     assert told[0] == 'mount type of "/v": tmpfs'
     assert told[-1] == 'perms of file "/v/x": -rw-r--r--'
+
+
+def test_a_shell_in_agnhost_can_call_it(images: Images) -> None:
+    """As a file that nobody can change; other images have none."""
+    until(lambda: images.ready("shell"), what="a probe by a shell")
+    address = images.pod("shell").status.pod_ip
+    assert images.curl(f"http://{address}:8084/") == "from a file"
+
+    def told(script: str, *, code: int, container: str = "c") -> str:
+        words = ("exec", "shell", "-c", container, "--", "sh", "-c", script)
+        done = images.netemu.kubectl(images.name, *words, code=code)
+        return done.out + done.err
+
+    assert told(f"/agnhost connect --timeout=1s {address}:8084", code=0) == ""
+    assert told(f"/agnhost connect --timeout=1s {address}:1", code=1).startswith("REFUSED\n")
+    assert "Read-only file system" in told("echo x > /agnhost", code=2)
+    assert "HTTP/2 is only there" in told("/agnhost grpc-health-checking", code=1)
+    assert told("test ! -e /agnhost", code=0, container="pause") == ""
 
 
 def test_logs_are_whole(images: Images) -> None:

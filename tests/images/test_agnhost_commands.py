@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import socket
+import subprocess
 import threading
 from pathlib import Path
 
@@ -285,3 +286,24 @@ def test_a_foreign_status_is_told() -> None:
         with pytest.raises(ConnectionResetError):
             fetch("127.0.0.1", port, "x", timeout_s=5)
         serving.join(10)
+
+
+def test_the_file_needs_no_more_than_it_brings(tmp_path: Path) -> None:
+    """Every subcommand is in it, under a Python that has only its standard library."""
+    agnhost.furnish(str(tmp_path))
+    asked = [str(tmp_path / "agnhost-2"), "help"]
+    done = subprocess.run(asked, capture_output=True, text=True, env={}, cwd="/", check=True)
+    assert {line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")} >= {
+        "connect",
+        "grpc-health-checking",
+        "netexec",
+    }
+    (tmp_path / "blind").write_bytes(
+        re.sub(
+            rb"(?s)for python in .*?\ndo", b"for python in\ndo", (tmp_path / "agnhost").read_bytes()
+        )
+    )
+    asked = ["sh", str(tmp_path / "blind"), "help"]
+    blind = subprocess.run(asked, capture_output=True, text=True, check=False)
+    assert blind.returncode == 127
+    assert blind.stderr.startswith("agnhost: containers here see no Python 3.11 or newer")

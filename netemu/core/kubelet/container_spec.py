@@ -86,6 +86,7 @@ def make(
         argv=list(resolution.argv),
         entrypoint=resolution.entrypoint,
         args=list(resolution.args),
+        furniture=resolution.furniture,
         env={"HOME": home, **variables},
         cwd=container.working_dir or "/",
         mounts=_mounts(pod, container, variables, paths),

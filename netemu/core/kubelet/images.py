@@ -11,7 +11,7 @@ that the file asks for: any other image is one that cannot be pulled.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from netemu.core.kubelet.image_rules import (
@@ -39,6 +39,8 @@ AGNHOST = "netemu.images.agnhost:main"
 DNS_IMAGE = "netemu/dns"
 DNS = "netemu.daemons.dns:main"
 STAND_IN = "netemu.images.standin:main"
+AGNHOST_FURNITURE = "netemu.images.agnhost"
+_AGNHOST_NAMES = ("agnhost", "agnhost-2")
 # The same with HTTP/2, which few need.
 AGNHOST_GRPC = "netemu.images.grpc:agnhost"
 STAND_IN_GRPC = "netemu.images.grpc:stand_in"
@@ -79,6 +81,8 @@ class Resolution:
     args: tuple[str, ...] = ()
     pulled: str
     """The message of the event `Pulled`."""
+    furniture: str = ""
+    """The module of the built-in image that puts files of its own into the root."""
     runs_as_root: bool = True
     """What the image's USER comes to when the Pod names no user."""
 
@@ -175,10 +179,10 @@ def _built_in(
         return None
     if not command:
         return _entrypoint(image, "agnhost", AGNHOST, args or ("pause",))
-    if command[0].rsplit("/", 1)[-1] == "agnhost":
+    if command[0].rsplit("/", 1)[-1] in _AGNHOST_NAMES:
         return _entrypoint(image, "agnhost", AGNHOST, (*command[1:], *args))
     # `command: ["sh", "-c", …]` in agnhost: the image has a shell and tools, too.
-    return _with_tools(image, (*command, *args))
+    return replace(_with_tools(image, (*command, *args)), furniture=AGNHOST_FURNITURE)
 
 
 def _entrypoint(image: str, what: str, entrypoint: str, args: Sequence[str]) -> Resolution:
@@ -190,6 +194,7 @@ def _entrypoint(image: str, what: str, entrypoint: str, args: Sequence[str]) -> 
         image_id=f"netemu://built-in/{what}",
         entrypoint=entrypoint,
         args=tuple(args),
+        furniture=AGNHOST_FURNITURE if what == "agnhost" else "",
         pulled=_present(image),
     )
 

@@ -19,6 +19,7 @@ from netemu.host.zygote import program, syscalls
 from netemu.host.zygote.cgroup import Cgroups
 from netemu.host.zygote.children import StartError, Voice, reset_signals
 from netemu.host.zygote.confinement import confine, limit
+from netemu.host.zygote.furniture import is_furniture
 from netemu.host.zygote.rootfs import Stage, copy_late_mounts, enter_root
 from netemu.model.runtime import ContainerSpec
 
@@ -53,6 +54,7 @@ def become_container(
     _begin(voice, (*streams, around.host_mounts))
     setproctitle.setproctitle(spec.title)
     entrypoint = program.Entrypoint(spec.entrypoint) if spec.entrypoint else None
+    furniture = around.stage.furniture(spec.furniture)
     limit(spec)
     around.cgroups.enter(spec.cgroup, spec.resources)
     try:
@@ -61,7 +63,7 @@ def become_container(
         raise StartError("the sandbox is gone") from None
     late = copy_late_mounts(spec.mounts, around.host_mounts)
     syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWCGROUP)
-    enter_root(spec, around.stage, hostname=hostname, late=late)
+    enter_root(spec, around.stage, hostname=hostname, late=late, furniture=furniture)
     _connect(spec.tty, streams, voice, keep=entrypoint.descriptors() if entrypoint else ())
     _enter_folder(spec.cwd)
     confine(spec, bounds=around.bounds)
@@ -132,13 +134,18 @@ def _enter_folder(path: str) -> None:
 def _built_in(
     name: str, env: Mapping[str, str], programs: Mapping[str, str]
 ) -> program.Entrypoint | None:
-    """Return the built-in program of that name, unless the container has one itself."""
+    """Return the built-in program of that name, unless the container has one of its own.
+
+    One that its image was furnished with is the same, but needs an interpreter to start.
+    """
+    built_in = programs.get(name)
+    if built_in is None:
+        return None
     try:
-        program.find_program(name, env.get("PATH", program.DEFAULT_PATH))
+        path = program.find_program(name, env.get("PATH", program.DEFAULT_PATH))
     except StartError:
-        found = programs.get(name)
-        return program.Entrypoint(found) if found else None
-    return None
+        return program.Entrypoint(built_in)
+    return program.Entrypoint(built_in) if is_furniture(path) else None
 
 
 def _turn_into(

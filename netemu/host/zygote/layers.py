@@ -160,21 +160,29 @@ def _furnish(mask: str) -> None:
 
 
 def mount_copies(
-    layers: Iterable[Layer], *, root: str, scratch: str, lower: str = "", quota: str = "50%"
+    layers: Iterable[Layer],
+    *,
+    root: str,
+    scratch: str,
+    lower: str = "",
+    furniture: str = "",
+    quota: str = "50%",
 ) -> None:
-    """Mount a writable copy of the host (or of `lower`) at `root`.
+    """Mount a writable copy of the host (or of `lower`) at `root`, furnished.
 
     What is written goes to a tmpfs at `scratch`. It belongs to the container's mount
     namespace alone, so that it is gone, unswept, when the last process is.
     """
     syscalls.mount("tmpfs", scratch, "tmpfs", syscalls.MS_NODEV, f"mode=755,size={quota}")
+    front = [furniture] if furniture else []
     if lower:
-        _mount_overlay([lower], root, f"{scratch}/0")
+        _mount_overlay([*front, lower], root, f"{scratch}/0")
         return
     for number, layer in enumerate(layers):
         target = root if layer.point == "/" else f"{root}{layer.point}"
         if layer.mask:
-            _mount_overlay([layer.mask, layer.point], target, f"{scratch}/{number}")
+            lowers = [layer.mask, layer.point]
+            _mount_overlay(lowers if number else [*front, *lowers], target, f"{scratch}/{number}")
         else:
             _bind_read_only(layer.point, target)
 

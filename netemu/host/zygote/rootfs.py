@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from netemu.host.zygote import syscalls
 from netemu.host.zygote.children import StartError
+from netemu.host.zygote.furniture import layer_of
 from netemu.host.zygote.layers import Layer, make_layers, mount_copies
 from netemu.host.zygote.syscalls import (
     MS_BIND,
@@ -77,7 +78,9 @@ class Stage:
         self._shm = f"{folder}/shm"
         os.makedirs(folder, exist_ok=True)
         syscalls.mount("netemu", folder, "tmpfs", MS_NOSUID, "mode=700")
-        for path in (self.root, self.scratch, self.empty, self._shm, f"{folder}/masks"):
+        self._furniture = f"{folder}/furniture"
+        made = (self.root, self.scratch, self.empty, self._shm, self._furniture)
+        for path in (*made, f"{folder}/masks"):
             os.mkdir(path)
         self.layers: tuple[Layer, ...] = make_layers(f"{folder}/masks")
         self.masked = tuple(path for path in MASKED if os.path.lexists(path))
@@ -90,6 +93,10 @@ class Stage:
             os.mkdir(path)
             os.chmod(path, 0o1777)
         return path
+
+    def furniture(self, image: str) -> str:
+        """Return the layer that a built-in image puts on a root."""
+        return layer_of(image, self._furniture)
 
     def forget(self, sandbox: str) -> None:
         shutil.rmtree(f"{self._shm}/{sandbox.replace('/', '_')}", ignore_errors=True)
@@ -133,14 +140,25 @@ def copy_late_mounts(mounts: Sequence[Mount], host: int) -> dict[str, int]:
 
 
 def enter_root(
-    spec: ContainerSpec, stage: Stage, *, hostname: str, late: Mapping[str, int]
+    spec: ContainerSpec,
+    stage: Stage,
+    *,
+    hostname: str,
+    late: Mapping[str, int],
+    furniture: str,
 ) -> None:
     """Make the container's root and live in it; for good."""
     shared_memory = stage.shared_memory(spec.sandbox)
     sources = [os.path.realpath(mount.source)[1:] for mount in spec.mounts]
     # Slave, not private: a volume may ask to see what the host mounts in it later.
     syscalls.mount("", "/", flags=MS_REC | syscalls.MS_SLAVE)
-    mount_copies(stage.layers, root=stage.root, scratch=stage.scratch, lower=spec.rootfs)
+    mount_copies(
+        stage.layers,
+        root=stage.root,
+        scratch=stage.scratch,
+        lower=spec.rootfs,
+        furniture=furniture,
+    )
     old = os.open("/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     os.chdir(stage.root)
     syscalls.pivot_root(".", ".")

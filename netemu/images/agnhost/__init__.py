@@ -16,8 +16,16 @@ from netemu.images.flags import HelpAsked, UsageError
 if TYPE_CHECKING:
     from netemu.images.flags import Command
 
-PROGRAMS = {"agnhost": f"{__name__}:main", "/agnhost": f"{__name__}:main"}
-"""What an exec may call although no such file is there."""
+PROGRAMS = dict.fromkeys(("agnhost", "/agnhost", "/agnhost-2"), f"{__name__}:main")
+"""What an exec may call without a new interpreter, or although no such file is there."""
+
+
+def furnish(folder: str) -> None:
+    """Put into an image's root what a shell in it may call."""
+    from netemu.images.executable import write_agnhost
+
+    write_agnhost(f"{folder}/agnhost")
+    os.symlink("agnhost", f"{folder}/agnhost-2")
 
 
 def main(args: list[str]) -> int:

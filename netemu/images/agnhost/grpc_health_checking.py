@@ -10,6 +10,9 @@ from netemu.images.flags import Command, Flag, Flags
 from netemu.images.http import Request, Response
 from netemu.images.serving import Port, Server
 
+_NO_HTTP2 = "grpc-health-checking: HTTP/2 is only there in a container that starts with it:"
+_NO_HTTP2 += " make grpc-health-checking the container's args"
+
 
 class Wellbeing:
     """Whether it serves: until a moment, or as it was told last."""
@@ -39,8 +42,12 @@ def log(line: str) -> None:
 
 def _run(flags: Flags, rest: list[str]) -> int:
     del rest
-    # Where a container starts with it, this has been imported before its root was entered.
-    from netemu.images.grpc import HealthConnection
+    try:
+        # Where a container starts with it, it has been imported before its root was entered.
+        from netemu.images.grpc import HealthConnection
+    except ImportError:
+        log(_NO_HTTP2)
+        return 1
 
     wellbeing = Wellbeing(delay_s=flags.number("delay-unhealthy-sec"))
 
