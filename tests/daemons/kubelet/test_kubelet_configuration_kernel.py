@@ -159,7 +159,9 @@ async def _limited(cluster: Cluster) -> None:
     assert "NoNewPrivs:\t1\n" in status
     assert "CapBnd:\t0000000000001000\n" in status
     assert "CapEff:\t0000000000000000\n" in status
-    tried = await cluster.exec("limited", "sh", "-c", "touch /v/x && touch /x 2>&- || stat -c %g /v/x")
+    tried = await cluster.exec(
+        "limited", "sh", "-c", "touch /v/x && touch /x 2>&- || stat -c %g /v/x"
+    )
     assert tried == "1003\n"
     await cluster.ready("powerful")
     powers = await cluster.exec("powerful", "grep", "CapEff", "/proc/1/status")
