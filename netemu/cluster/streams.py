@@ -71,20 +71,19 @@ class KubeletStreams:
         try:
             await link.reach()
         except ApiError:
-            where = f"{pod.status.host_ip}:{_KUBELET_PORT}"
-            raise ApiError(
-                500,
-                "InternalError",
-                f'Get "https://{where}/": dial tcp {where}: i/o timeout: node'
-                f' "{pod.spec.node_name}" cannot be reached',
-            ) from None
+            raise self._unreachable(pod) from None
 
     def _kubelet(self, pod: Pod) -> Kubelet:
         try:
             return self._kubelets[pod.spec.node_name]
         except KeyError:
-            raise ApiError(
-                500,
-                "InternalError",
-                f'no kubelet runs for node "{pod.spec.node_name}" of pod "{pod.metadata.name}"',
-            ) from None
+            raise self._unreachable(pod) from None
+
+    def _unreachable(self, pod: Pod) -> ApiError:
+        """What the API server says of a node that does not answer; a dark one can be booted."""
+        node, where = pod.spec.node_name, f"{pod.status.host_ip}:{_KUBELET_PORT}"
+        text = f'Get "https://{where}/": dial tcp {where}: i/o timeout: node'
+        text += f' "{node}" cannot be reached'
+        if node not in self._kubelets:
+            text += f"; 'sudo netemu node start {node}' boots it"
+        return ApiError(500, "InternalError", text)

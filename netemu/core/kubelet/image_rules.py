@@ -6,12 +6,21 @@ tag counts only where the pattern has one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
 from netemu.core.kubelet.field_refs import ContainerConfigError
 from netemu.core.kubelet.memory import BACK_OFF_FIRST_S, BACK_OFF_MAX_S
 from netemu.model.settings import ImageSettings
+
+_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_DOMAIN = rf"{_LABEL}(?:\.{_LABEL})*(?::[0-9]+)?/"
+_DIGEST = r"@[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]+"
+_REFERENCE = re.compile(
+    rf"(?:{_DOMAIN})?{_PART}(?:/{_PART})*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(?:{_DIGEST})?"
+)
 
 
 class NoSuchImageError(ContainerConfigError):
@@ -36,6 +45,28 @@ def _matches(image: str, pattern: str) -> bool:
         head, slash, tail = name.rpartition("/")
         name = f"{head}{slash}{tail.split('@', 1)[0].split(':', 1)[0]}"
     return fnmatchcase(name, pattern)
+
+
+class InvalidImageNameError(ContainerConfigError):
+    """No image can have that name."""
+
+    reason = "InvalidImageName"
+
+
+def require_reference(image: str) -> None:
+    """Return if `image` can be an image's name; InvalidImageNameError, as the kubelet says it."""
+    if _REFERENCE.fullmatch(image):
+        return
+    why = "invalid reference format"
+    first, slash, rest = image.partition("/")
+    has_domain = slash and (first == "localhost" or "." in first or ":" in first)
+    path = (rest if has_domain else image).split("@", 1)[0].split(":", 1)[0]
+    if path != path.lower():
+        shown = path if has_domain or slash else f"library/{path}"
+        why += f": repository name ({shown}) must be lowercase"
+    raise InvalidImageNameError(
+        f'Failed to apply default image tag "{image}": couldn\'t parse image name "{image}": {why}'
+    )
 
 
 class NeverPulledError(ContainerConfigError):

@@ -18,6 +18,7 @@ from netemu.core.kubelet.image_rules import (
     NoSuchImageError,
     never_pulled,
     no_such_image,
+    require_reference,
     rule_for,
     unknown_image,
 )
@@ -101,8 +102,10 @@ def resolve(
 
     `pod_facts` are the stand-in's options that say whose it is; `has_program` tells
     whether the host's root has a program of that name or path. NoSuchImageError or
-    NeverPulledError if the image is not to be had.
+    NeverPulledError if the image is not to be had, InvalidImageNameError if none can be
+    called so.
     """
+    require_reference(container.image)
     try:
         return _choose(container, command, args, pod_facts, has_program, rules, strict=strict)
     except NoSuchImageError as error:

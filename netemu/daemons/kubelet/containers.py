@@ -15,6 +15,7 @@ from netemu.core.kubelet import lifecycle, memory, status
 from netemu.core.kubelet.cri_log import last_lines
 from netemu.core.kubelet.field_refs import ContainerConfigError
 from netemu.core.kubelet.image_rules import (
+    InvalidImageNameError,
     NeverPulledError,
     NoSuchImageError,
     next_pull_delay_s,
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
     from netemu.daemons.kubelet.pod_worker import PodWorker
 
 _CONFIG_RETRY_S = 10.0
+_IMAGE_EVENTS = {
+    NeverPulledError.reason: NeverPulledError.reason,
+    InvalidImageNameError.reason: "InspectFailed",
+}
 _PULL_FAILURE_SHOWN_S = 2.0
 """Before ErrImagePull becomes ImagePullBackOff."""
 _COMPLAINTS_AFTER_S = 1.0
@@ -149,8 +154,9 @@ class Containers:
         known.waiting_reason, known.waiting_message = reason, message
         known.retry_at = self._node.now() + _CONFIG_RETRY_S
         text = f"Error: {message}"
-        if reason == NeverPulledError.reason:
-            self._node.tell(self._pod, reason, message, container=known.name, warning=True)
+        if reason in _IMAGE_EVENTS:
+            event = _IMAGE_EVENTS[reason]
+            self._node.tell(self._pod, event, message, container=known.name, warning=True)
             text = f"Error: {reason}"
         self._node.tell(self._pod, "Failed", text, container=known.name, warning=True)
 

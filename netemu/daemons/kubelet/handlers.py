@@ -12,7 +12,7 @@ import errno
 import os
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address
 from urllib.parse import urljoin, urlsplit
 
@@ -145,6 +145,8 @@ class Handlers:
 
     async def _get(self, url: str, headers: Sequence[HTTPHeader]) -> tuple[int, str]:
         """Return the status and the Location of one answer."""
+        if _breaks_line(url):  # `urlsplit` would drop it without a word.
+            raise ValueError("net/url: invalid control character in URL")
         parts = urlsplit(url)
         sock = await self._connect(parts.hostname or "", _port(url))
         tls = _unverified() if parts.scheme == "https" else None
@@ -197,8 +199,22 @@ def _unverified() -> ssl.SSLContext:
 def _request(path: str, host: str, headers: Sequence[HTTPHeader]) -> bytes:
     lines = {"Host": host, "User-Agent": _AGENT, "Accept": "*/*", "Connection": "close"}
     lines |= {header.name: header.value for header in headers}
+    _refuse_line_breaks(lines)
     head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
     return f"GET {path} HTTP/1.1\r\n{head}\r\n".encode()
+
+
+def _refuse_line_breaks(headers: Mapping[str, str]) -> None:
+    """Let no value end its line and begin one of its own; ValueError."""
+    for name, value in headers.items():
+        if _breaks_line(name):
+            raise ValueError(f"net/http: invalid header field name {name!r}")
+        if _breaks_line(value):
+            raise ValueError(f'net/http: invalid header field value for "{name}"')
+
+
+def _breaks_line(text: str) -> bool:
+    return any(char in text for char in "\r\n\0")
 
 
 async def _answer(reader: asyncio.StreamReader) -> tuple[int, str]:
