@@ -1,13 +1,15 @@
 """Node IPAM: each Node gets a /24 of the cluster's Pod addresses, once and for all.
 
 All Nodes are one key: whoever hands out blocks must see all blocks that are
-out. The next block follows the highest one in use, so that the block of a Node
-that was just deleted is not given away at once.
+out. A Node of the cluster's plan gets the block of its place there, whichever
+registers first, so that every `up` gives the same ranges; if that one is out, and
+for any other Node, the next block follows the highest one in use, so that the
+block of a Node that was just deleted is not given away at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from ipaddress import IPv4Network
 
 from netemu.core.control.commands import NORMAL, Command, Emit, Say, Update
@@ -15,6 +17,7 @@ from netemu.core.control.contract import Controller, Reader, View, Watch
 from netemu.model.core_v1 import Node
 from netemu.model.keys import ObjectKey
 from netemu.model.schema import copy_of
+from netemu.model.settings import ClusterSettings
 
 BLOCK_PREFIX_LENGTH = 24
 _ALL_NODES = ObjectKey("", "")
@@ -29,7 +32,8 @@ def reconcile(_key: ObjectKey, view: View) -> Sequence[Command]:
     for node in sorted(nodes, key=_by_age):
         if node.spec.pod_cidr or node.metadata.deletion_timestamp:
             continue
-        block = next_block(settings.pod_cidr, taken, settings.service_cidr)
+        block = _planned(settings, node.metadata.name, taken)
+        block = block or next_block(settings.pod_cidr, taken, settings.service_cidr)
         if block is None:
             message = f"Node {node.metadata.name} status is now: CIDRNotAvailable"
             commands.append(Emit(Say(node, NORMAL, "CIDRNotAvailable", message)))
@@ -37,6 +41,25 @@ def reconcile(_key: ObjectKey, view: View) -> Sequence[Command]:
         taken.add(block)
         commands.append(Update(_with_block(node, block)))
     return commands
+
+
+def _planned(
+    settings: ClusterSettings, name: str, taken: Collection[IPv4Network]
+) -> IPv4Network | None:
+    """The block of the Node's place in the plan, if that can still be had."""
+    place = next((n for n, node in enumerate(settings.nodes) if node.name == name), None)
+    if place is None:
+        return None
+    block = _block(settings.pod_cidr, place)
+    if block is None or block in taken or block.overlaps(settings.service_cidr):
+        return None
+    return block
+
+
+def _block(cluster: IPv4Network, index: int) -> IPv4Network | None:
+    length = max(BLOCK_PREFIX_LENGTH, cluster.prefixlen)
+    address = int(cluster.network_address) + index * (1 << (32 - length))
+    return IPv4Network((address, length)) if address <= int(cluster.broadcast_address) else None
 
 
 def next_block(

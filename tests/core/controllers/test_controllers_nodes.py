@@ -1,8 +1,10 @@
 """Node controllers: address blocks, silence and return, eviction, Pods of lost Nodes."""
 
+from dataclasses import replace
 from ipaddress import IPv4Network
 
 import pytest
+from msgspec import structs
 
 from netemu.core.control.commands import Delete, Emit, Requeue, Update
 from netemu.core.controllers import nodeipam, nodelifecycle, podgc, tainteviction
@@ -63,6 +65,22 @@ def test_all_nodes_get_blocks_at_once(world):
     cidrs = {n.metadata.name: n.spec.pod_cidr for n in world.all(Node)}
     assert cidrs == {"a": "10.244.0.0/24", "b": "10.244.1.0/24"}
     assert world.all(Node)[0].spec.pod_cidrs == ["10.244.0.0/24"]
+
+
+def test_a_node_of_the_plan_gets_the_block_of_its_place(world):
+    """Whoever registers first; who is not in the plan comes behind."""
+    key = ObjectKey("", "")
+    planned = ["control-plane", "worker-1", "worker-2"]
+    (first,) = world.environment.settings.nodes
+    nodes = tuple(replace(first, name=name) for name in planned)
+    settings = replace(world.environment.settings, nodes=nodes)
+    world.environment = structs.replace(world.environment, settings=settings)
+    for name in (*reversed(planned), "stranger"):
+        world.add(Node(metadata=ObjectMeta(name=name)))
+        world.settle(nodeipam.CONTROLLER, key)
+    blocks = {n.metadata.name: IPv4Network(n.spec.pod_cidr) for n in world.all(Node)}
+    assert [blocks[name] for name in planned] == [block(n) for n in range(len(planned))]
+    assert blocks["stranger"] == block(len(planned))
 
 
 def add_node(world, name, ready="True", **spec):
