@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import kubernetes
@@ -53,6 +54,31 @@ def web(kubectl: Kubectl) -> Kubectl:
     kubectl("rollout", "status", "deployment/web", "--timeout=20s")
     kubectl("wait", "--for=condition=Ready", "pod/client", "--timeout=20s")
     return kubectl
+
+
+UNSERVED = """
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: everywhere}
+spec:
+  selector: {matchLabels: {app: x}}
+  template:
+    metadata: {labels: {app: x}}
+    spec: {containers: [{name: main, image: nginx}]}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: beside-it}
+"""
+
+
+def test_a_kind_that_is_not_served_is_named_and_the_rest_is_made(kubectl: Kubectl, tmp_path: Path):
+    """As on a real cluster that lacks a kind of a group that it has."""
+    manifest = tmp_path / "unserved.yaml"
+    manifest.write_text(UNSERVED)
+    said = kubectl("apply", "-f", str(manifest), code=1)
+    assert 'no matches for kind "DaemonSet" in version "apps/v1"' in said.err
+    assert said.out == "configmap/beside-it created\n"
 
 
 def test_nodes(kubectl: Kubectl):

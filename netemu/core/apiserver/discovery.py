@@ -56,6 +56,20 @@ def api_group(name: str) -> Json:
     return {"kind": "APIGroup", "apiVersion": "v1", **_group(name)}
 
 
+def no_custom_resources(revision: int) -> Json:
+    """GET …/customresourcedefinitions: an empty list, in a group that is not listed.
+
+    kubectl reads it, without looking whether it is there, for each kind that it does not
+    find in a served group; without an answer it gives up on the whole file.
+    """
+    return {
+        "kind": "CustomResourceDefinitionList",
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "metadata": {"resourceVersion": str(revision)},
+        "items": [],
+    }
+
+
 def api_resource_list(group_version: str) -> Json:
     """GET /api/v1 and /apis/GROUP/VERSION; ApiError 404 if there is none."""
     if group_version not in group_versions():

@@ -124,6 +124,8 @@ class HttpApi:
                 return self._discovery(request, core=path == "/api")
             case ["api", version]:
                 return data_reply(discovery.api_resource_list(version))
+            case ["apis", "apiextensions.k8s.io", "v1", "customresourcedefinitions"]:
+                return self._custom_resources(request)
             case ["apis", group]:
                 return data_reply(discovery.api_group(group))
             case ["apis", group, version]:
@@ -139,6 +141,12 @@ class HttpApi:
             case [""] | []:
                 return data_reply({"paths": ["/api", "/apis", "/healthz", "/openapi", "/version"]})
         raise no_such_path()
+
+    def _custom_resources(self, request: web.BaseRequest) -> web.Response:
+        """There are none. kubectl asks before it says that a kind is not served."""
+        if flag(request.query, "watch"):
+            raise no_such_method()
+        return data_reply(discovery.no_custom_resources(self._registry.revision))
 
     def _discovery(self, request: web.BaseRequest, *, core: bool) -> web.Response:
         wanted = negotiate(request.headers.get("Accept", ""))
