@@ -166,7 +166,6 @@ def test_start_and_down_find_what_nobody_has_on_record(netemu: Netemu):
     _all_ready(netemu, name)
     before = _pods(netemu, name)
     held = _lose_everything(name)
-    assert all(process.alive for process in held)
     assert "is started" in netemu("get", "pods", "--cluster", name).err
     assert not [process for process in held if process.alive]
     until(lambda: _restarts(netemu, name) == {1}, what="containers once more")
@@ -179,7 +178,6 @@ def test_start_and_down_find_what_nobody_has_on_record(netemu: Netemu):
 
 
 def _is_removed(netemu: Netemu, name: str, held: list[ProcessId]) -> None:
-    assert all(process.alive for process in held)
     assert netemu("down", name).out == f'cluster "{name}" removed\n'
     assert not [process for process in held if process.alive]
     assert name not in clusters.known()
@@ -187,13 +185,14 @@ def _is_removed(netemu: Netemu, name: str, held: list[ProcessId]) -> None:
 
 
 def _lose_everything(name: str) -> list[ProcessId]:
-    """Kill daemon and zygote, remove the run folder; return who is left, known to nobody."""
+    """Kill daemon and zygote, remove the run folder; return who lives on, known to nobody."""
     left = _processes(name)
     daemon = clusters.daemon_of(name)
     assert daemon
     _kill(daemon.pid)
     _kill(int(_zygote(name).split()[0]))
     shutil.rmtree(ClusterFolders(name).run)
+    assert all(process.alive for process in left)
     return left
 
 
