@@ -219,8 +219,19 @@ class LinuxPodNetwork:
         self._state.apply(mending.changes)
         self._bridge_index = self._state.netlink.index_of(POD_BRIDGE)
         done = [Finding(str(change)) for change in mending.changes]
+        if not mending.down:
+            done += self._mend_own_route(pod_range)
         text = "{} was set down; it stays so until it is set up"
         return done + [Finding(text.format(link), down=link) for link in mending.down]
+
+    def _mend_own_route(self, pod_range: IPv4Network) -> Iterator[Finding]:
+        """Make the route to the node's own pods again; it comes with the bridge's address only."""
+        netlink, index = self._state.netlink, self._bridge_index
+        if pod_range in map(routes.decode_destination, netlink.dump(routes.list_routes())):
+            return
+        address = Address(link=POD_BRIDGE, address=ipam.gateway(pod_range))
+        netlink.send([routes.delete_address(address, index), routes.add_address(address, index)])
+        yield Finding(f"ip route add {pod_range} dev {POD_BRIDGE}")
 
     def _mend_cable(
         self, lease: Lease, pid: int, pod_range: IPv4Network, ports: Mapping[int, bool]

@@ -61,10 +61,13 @@ FIELDS: Mapping[type[ApiStruct], Fields] = {
             " dnsConfig readinessGates enableServiceLinks overhead topologySpreadConstraints"
             " setHostnameAsFQDN schedulingGates hostnameOverride ephemeralContainers"
         ),
-        but={"priority": "it orders those that wait; nobody makes room for anybody"},
+        but={
+            "priority": "it orders those that wait; nobody makes room for anybody",
+            "priorityClassName": "there are `system-cluster-critical` and `system-node-critical`;"
+            " any other is refused",
+        },
         nothing={
             "imagePullSecrets": _NOT_PULLED,
-            "priorityClassName": "there are no PriorityClasses",
             "preemptionPolicy": "nobody makes room for anybody",
         },
     ),
@@ -82,8 +85,8 @@ FIELDS: Mapping[type[ApiStruct], Fields] = {
     v1.EmptyDirVolumeSource: Fields(
         done="mode",
         but={
-            "sizeLimit": "the Pod is evicted when it is looked at, every ten seconds; a directory"
-            " in memory fills up no sooner",
+            "sizeLimit": "the Pod is evicted when it is looked at, every ten seconds; with"
+            " `medium: Memory` it is the size of the file system",
         },
     ),
     v1.SecretVolumeSource: Fields(

@@ -251,7 +251,9 @@ def _stand_in(
     declared = list(dict.fromkeys([*declared, *asked]))
     usual = [] if declared else [f"{port}/TCP" for port in well_known_ports(name)]
     # A probe may name a port that nobody declared: the real program would answer there.
-    served = dict.fromkeys([*declared, *usual, *_probed_ports(container)])
+    asked_by_probes = dict.fromkeys(_probed_ports(container))
+    probed = [port for port in asked_by_probes if port not in (*declared, *usual)]
+    served = dict.fromkeys([*declared, *usual, *probed])
     ports = [word for port in served for word in ("--port", port.lower())]
     return Resolution(
         source=ImageSource.STAND_IN,
@@ -260,7 +262,7 @@ def _stand_in(
         entrypoint=STAND_IN_GRPC if _is_probed_by_grpc(container) else STAND_IN,
         args=(*ports, *pod_facts),
         pulled=f'Image "{image}" is not pulled: a netemu stand-in takes its place'
-        f" and serves {_listed(declared, usual)}",
+        f" and serves {_listed(declared, usual, probed)}",
         # Nobody knows the user of an image that was never seen: a Pod that insists on
         # not being root gets its way.
         runs_as_root=False,
@@ -283,9 +285,13 @@ def _probed_ports(container: Container) -> Iterator[str]:
                 yield f"{action.port}/TCP"
 
 
-def _listed(declared: Sequence[str], usual: Sequence[str]) -> str:
-    if not declared and not usual:
+def _listed(declared: Sequence[str], usual: Sequence[str], probed: Sequence[str]) -> str:
+    told = [", ".join(declared)] if declared else []
+    if usual:
+        told.append(f"{', '.join(usual)}, as that image would: none is declared")
+    if probed:
+        told.append(f"{', '.join(probed)} for its probes")
+    if not told:
         return "no port, since none is declared"
-    names = declared or usual
-    why = "" if declared else ", as that image would: none is declared"
-    return f"port{'s' * (len(names) > 1)} {', '.join(names)}{why}"
+    several = len(declared) + len(usual) + len(probed) > 1
+    return f"port{'s' * several} {', and '.join(told)}"
