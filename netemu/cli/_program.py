@@ -49,7 +49,11 @@ class VerbGroup(click.Group):
                     formatter.write_dl(rows)
 
     def _line_of(self, ctx: click.Context, verb: str, limit: int) -> str:
-        command = self.get_command(ctx, verb)
+        try:
+            command = self.get_command(ctx, verb)
+        except Exception as error:
+            # The others can be used all the same; whoever types this one sees the traceback.
+            return f"cannot be loaded: {error}"
         assert command is not None
         return command.get_short_help_str(limit)
 

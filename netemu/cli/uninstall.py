@@ -40,8 +40,9 @@ def uninstall(yes: bool) -> int:
     if not there and not traces and not _contexts(config):
         click.echo("nothing of netemu is on this host")
         return 0
-    if not yes:
-        _ask(there, traces, _contexts(config), config)
+    if not yes and not _agrees(there, traces, _contexts(config), config):
+        click.echo("nothing was removed")
+        return 1
     problems = []
     for name in there:
         problems.append(lifecycle.take_down(name, keep_logs=False))
@@ -71,7 +72,7 @@ def _contexts(config: Path) -> list[str]:
         return []
 
 
-def _ask(there: list[str], traces: list[Trace], contexts: list[str], config: Path) -> None:
+def _agrees(there: list[str], traces: list[Trace], contexts: list[str], config: Path) -> bool:
     click.echo("This removes:")
     for name in there:
         click.echo(f'  cluster "{name}"')
@@ -79,7 +80,7 @@ def _ask(there: list[str], traces: list[Trace], contexts: list[str], config: Pat
         click.echo(f"  context {context} in {config}")
     for trace in traces:
         click.echo(f"  {trace.path}: {trace.what}")
-    click.confirm("Go on?", abort=True)
+    return click.confirm("Go on?")
 
 
 def _say_what_stays(packages: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 
@@ -74,15 +75,21 @@ def test_a_load_goes_on_until_it_is_ended() -> None:
 
 
 def test_a_slow_answer_delays_its_own_connection_only() -> None:
-    """Turns that passed meanwhile are left out, not made up for."""
-    slow = iter([0.4])
+    """One connection waits for its answer until the other has had ten."""
+    first = threading.Lock()
+    many, asked = threading.Event(), itertools.count(1)
 
     def ask() -> Outcome:
-        time.sleep(next(slow, 0.0))
+        if first.acquire(blocking=False):
+            assert many.wait(10)
+        elif next(asked) >= 10:
+            many.set()
         return _answered()
 
-    load = RunningLoad(lambda: ask, namespace="", rate=50, connections=2, for_s=0.5)
-    assert 12 <= load.wait().sent <= 22
+    load = RunningLoad(lambda: ask, namespace="", rate=200, connections=2)
+    assert many.wait(10)
+    load.end()
+    assert load.wait().sent >= 11
 
 
 def test_what_breaks_a_connection_breaks_the_load() -> None:
